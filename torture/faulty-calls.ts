@@ -24,7 +24,7 @@ export async function run({ scale, report }: RigContext): Promise<void> {
     for (const [name, { number, codes }] of Object.entries(kinds)) {
       for (const phase of ['open', 'commit', 'checkpoint', 'cut', 'close']) {
         // the file is cut after some seconds of quiet, by a handful of calls: not in a small slice
-        const most = phase === 'cut' ? Math.round(MOST_CUTS * scale) : scaled(MOST_CALLS, scale, 3);
+        const most = phase === 'cut' ? Math.round(MOST_CUTS * scale) : scaled(MOST_CALLS, scale, 2);
         if (most === 0) continue;
         const reply = await runWithFaults(library, 'meeting-faults', folder, [String(number), phase, String(most)]);
         const faults = reply.faults[phase] ?? 0;

@@ -19,6 +19,8 @@ import { codeOf, type Report, type RigContext, scaled, within } from './rig.ts';
 
 const STORES = ['one', 'two', 'three'];
 const ROUNDS_PER_PLACE = 20;
+/** A small slice has both kinds of places, with fewer rounds. */
+const SMALL_SLICE = 0.02;
 const PATIENCE_MS = 60_000;
 
 /** The server waits for the rest of a request, with all its locks, and notices by itself after some seconds if it will not come. */
@@ -45,7 +47,8 @@ export async function runOn(
   { seed, scale, report }: RigContext,
 ): Promise<void> {
   const random = new Random(seed);
-  const places = scaled(100, scale);
+  const places = scaled(100, scale, 2);
+  const rounds = scale < SMALL_SLICE ? ROUNDS_PER_PLACE / 2 : ROUNDS_PER_PLACE;
   for (let number = 0; number < places; number++) {
     const place = await engine.freshPlace();
     const mayEnd = number % 2 === 0;
@@ -53,7 +56,7 @@ export async function runOn(
     if (!mayEnd) await server.query(`REVOKE ${right} FROM PUBLIC`, [], databaseOf(place));
     const scene = await Scene.begin(server, engine, place, random, report, mayEnd);
     try {
-      for (let round = 0; round < ROUNDS_PER_PLACE; round++) {
+      for (let round = 0; round < rounds; round++) {
         await within(PATIENCE_MS * 2, `seed ${seed}, place ${number}, round ${round}`, scene.round());
         await scene.judge(`seed ${seed}, place ${number}, round ${round}`);
       }

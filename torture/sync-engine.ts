@@ -43,7 +43,7 @@ const SQLITE_BUSY = 5;
 const EDIT_MS = { 0: 1, 1: 2, 5: 6, 20: 21 } as const;
 
 export async function runOn(engine: Engine, { seed, scale, report }: RigContext): Promise<void> {
-  const runs = scaled(1000, scale, endings.length * 2);
+  const runs = scaled(1000, scale, endings.length);
   const random = new Random(seed);
   let library: string | undefined;
   let next = 0;

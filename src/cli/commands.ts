@@ -14,10 +14,9 @@ interface Option {
 }
 
 interface Command {
+  /** Its arguments; with '…' as many more as there are. */
   form: string;
   what: string;
-  /** Least and most arguments. */
-  takes: [number, number];
   options: Record<string, Option>;
   examples: string[];
   /** A paragraph for its help. */
@@ -38,7 +37,6 @@ export const commands: Readonly<Record<string, Command>> = {
   info: {
     form: 'FILE|FOLDER …',
     what: 'tells what is in a file: sizes, stores, patches, values',
-    takes: [1, MANY],
     options: { recursive },
     examples: ['info notes.db', 'info --json notes.db', 'info --recursive /var/lib/notes'],
     more: looks,
@@ -47,7 +45,6 @@ export const commands: Readonly<Record<string, Command>> = {
   verify: {
     form: 'FILE|FOLDER …',
     what: 'checks a file: structure, rows, values against their hash',
-    takes: [1, MANY],
     options: { recursive },
     examples: ['verify notes.db', 'verify --quiet /var/lib/notes || alert'],
     more: `${looks}\nEach finding says what to do.`,
@@ -56,7 +53,6 @@ export const commands: Readonly<Record<string, Command>> = {
   backup: {
     form: 'SOURCE TARGET',
     what: 'copies a file while programs go on writing it',
-    takes: [2, 2],
     options: { overwrite: flag('replaces the target'), recursive },
     examples: ['backup notes.db /backup/notes.db', 'backup --overwrite /var/lib/notes /backup/notes'],
     more: 'The target appears when it is whole and on the disk. A folder is copied file by file.',
@@ -65,7 +61,6 @@ export const commands: Readonly<Record<string, Command>> = {
   restore: {
     form: 'BACKUP TARGET',
     what: 'puts a backup in the place of a file',
-    takes: [2, 2],
     options: {
       overwrite: flag('replaces the target, which no program may have open'),
       recursive,
@@ -78,7 +73,6 @@ export const commands: Readonly<Record<string, Command>> = {
   compact: {
     form: 'FILE|FOLDER …',
     what: 'gives the free space in a file back',
-    takes: [1, MANY],
     options: { recursive },
     examples: ['compact notes.db', 'compact --json /var/lib/notes'],
     more: 'No program may have the file open. Its folder needs room for the new file meanwhile.',
@@ -87,7 +81,6 @@ export const commands: Readonly<Record<string, Command>> = {
   copy: {
     form: 'SOURCE … TARGET',
     what: 'copies stores into another file or database',
-    takes: [2, MANY],
     options: {
       store: { type: 'string', multiple: true, what: 'this store only (may be repeated)' },
       overwrite: flag('replaces stores of the same name in the target'),
@@ -109,7 +102,6 @@ such a database whole stores are copied one after the other; if it is cut off, t
   schema: {
     form: '',
     what: 'prints the SQL of the tables in a PostgreSQL database',
-    takes: [0, 0],
     options: {},
     examples: ['schema > tables.sql'],
     more: 'A provider makes them itself, unless its option CreateTables is false.',
@@ -118,7 +110,6 @@ such a database whole stores are copied one after the other; if it is cut off, t
   watch: {
     form: 'FILE',
     what: 'shows how fast a program is writing a file right now',
-    takes: [1, 1],
     options: {
       every: { type: 'string', what: 'seconds between two looks (1)' },
       count: { type: 'string', what: 'ends after so many looks' },

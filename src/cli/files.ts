@@ -1,17 +1,9 @@
 /** Which database files a name on the command line stands for, and the folders that copies go into. */
-import {
-  type BigIntStats,
-  closeSync,
-  type Dirent,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  statSync,
-} from 'node:fs';
+import { type BigIntStats, type Dirent, mkdirSync, readdirSync, readSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import { ifPossible } from '../protocol/if-possible.ts';
+import { withOpen } from '../protocol/with-open.ts';
 import { Failure, type Run } from './run.ts';
 
 const MAGIC = 'SQLite format 3\0';
@@ -74,14 +66,9 @@ export function isFolder(name: string): boolean {
 /** By its first bytes. Nothing in this process has a database open yet, whose locks this could take away. */
 function isDatabase(path: string): boolean {
   try {
-    const file = openSync(path, 'r');
-    try {
-      const start = Buffer.alloc(MAGIC.length);
-      readSync(file, start, 0, start.length, 0);
-      return start.toString('latin1') === MAGIC;
-    } finally {
-      closeSync(file);
-    }
+    const start = Buffer.alloc(MAGIC.length);
+    withOpen(path, 'r', (file) => readSync(file, start, 0, start.length, 0));
+    return start.toString('latin1') === MAGIC;
   } catch (error) {
     // what lies beside one is none, nor is a link that leads nowhere; what else can't be read may be one, and opening it tells why:
     // what is no UTF-8 in a name has become U+FFFD

@@ -60,8 +60,9 @@ async function runCommand(args: readonly string[]): Promise<number> {
   }
   const { values, positionals } = read(rest, { ...command.options, ...every });
   if (values.help) return print(helpOf(name));
-  const [least, most] = command.takes;
-  if (positionals.length < least || positionals.length > most || positionals.includes('')) {
+  const takes = command.form.match(/[A-Z|]+/g)?.length ?? 0;
+  const isMore = positionals.length > takes && !command.form.includes('…');
+  if (positionals.length < takes || isMore || positionals.includes('')) {
     throw new WrongArguments(`it is: ${name} ${command.form}`);
   }
   const run = new Run(name, values);

@@ -48,6 +48,7 @@ export class Run {
   readonly #progress: ProgressLine;
   readonly #control = new AbortController();
   readonly #entries: Entry[] = [];
+  #hasItems = false;
   #saidStopped = false;
 
   constructor(command: string, { json, quiet, recursive }: OptionValues) {
@@ -119,9 +120,20 @@ export class Run {
     process.stderr.write(`${styled('red', 'error:', process.stderr)} ${quoted(shown)}: ${plain(message)}\n`);
   }
 
-  /** Prints the one document of `--json`, and returns the exit code. */
+  /** Writes one of what is the result together: of what goes on for long, neither memory nor the reader waits for the end. */
+  item(path: string, item: unknown): void {
+    if (!this.json) return;
+    const [Command, Path] = [this.command, shownPlace(path)].map((text) => JSON.stringify(text));
+    const before = this.#hasItems ? ',' : `{ "Command": ${Command}, "Results": [{ "Path": ${Path}, "Result": [`;
+    process.stdout.write(`${before}\n${JSON.stringify(item)}`);
+    this.#hasItems = true;
+  }
+
+  /** Prints the one document of `--json`, or its end, and returns the exit code. */
   end(): number {
-    if (this.json) process.stdout.write(documentOf(this.command, this.#entries));
+    const [{ Ok, Error } = { Ok: true }] = this.#entries;
+    const rest = `\n], ${JSON.stringify({ Ok, Error }).slice(1)}], "Ok": ${Ok} }\n`;
+    if (this.json) process.stdout.write(this.#hasItems ? rest : documentOf(this.command, this.#entries));
     return this.failures > 0 ? 1 : 0;
   }
 }
@@ -136,8 +148,9 @@ function describe(error: unknown, path: string): { code: string; message: string
   const said = detail
     .replace(/\bOverwrite(?= replaces it)/, '--overwrite')
     .replace('Verify: false', '--no-verify')
-    .replace(/^(SourcePath|BackupPath|From)(?= must be )/, 'the source')
-    .replace(/^(TargetPath|To)(?= must be )/, 'the target');
+    .replace(/^(To|Target\w*)(?= must be |: )/, 'the target')
+    .replace(/^(From|\w+Path)(?= must be |: )/, 'the source')
+    .replace(/^[A-Z]\w*(?= must be )/, 'it'); // of whatever name: the file that is named in front
   const isElsewhere = about !== undefined && about !== shownPlace(path) && !isSame(about, path);
   return { code: error.code, message: isElsewhere ? `${quoted(about)}: ${said}` : said };
 }

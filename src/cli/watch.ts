@@ -18,31 +18,22 @@ interface Sample {
 }
 
 export async function watch(run: Run, path: string, everyMs: number, count: number): Promise<void> {
-  const samples: Sample[] = [];
+  let last: Sample | undefined;
   await run.work(path, async () => {
     for (let i = 0; i < count && !run.signal.aborted && output.isRead; i++) {
-      const found = await look(run, path);
+      const found = await describeDatabase(path, { Quick: true, Signal: run.signal }).catch((error: unknown) => {
+        if (run.signal.aborted) return undefined;
+        throw error;
+      });
       if (found === undefined) break;
-      const sample = sampleOf(found, samples.at(-1));
-      // for a person the last one matters, a program gets them all
-      if (!run.json) samples.length = 0;
-      samples.push(sample);
-      show(run, path, sample, i === 0);
+      last = sampleOf(found, last);
+      run.item(path, last);
+      show(run, path, last, i === 0);
       if (i + 1 < count) await pause(everyMs, undefined, { signal: run.signal }).catch(() => undefined); // stopped: the loop ends
     }
-    return samples;
+    return []; // beside those that are written
   });
   if (process.stdout.isTTY) run.say();
-}
-
-/** `undefined` if it was stopped meanwhile. */
-async function look(run: Run, path: string): Promise<SDS_DatabaseDescription | undefined> {
-  try {
-    return await describeDatabase(path, { Quick: true, Signal: run.signal });
-  } catch (error) {
-    if (run.signal.aborted) return undefined;
-    throw error;
-  }
 }
 
 function sampleOf(found: SDS_DatabaseDescription, last: Sample | undefined): Sample {

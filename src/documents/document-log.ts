@@ -245,13 +245,15 @@ export abstract class DocumentLog {
     await this.#complete();
   }
 
-  /** As the process ends, where no promise is heard of any more: what can't be stored then is told as of every call. */
-  storeAtExit(): void {
-    if (!this.isIncomplete || this.isLost || this.#isCompleting) return;
+  /** As the process ends, where no promise is heard of any more. Returns whether it lacks nothing, after so long at most. */
+  storeAtExit(mostMs: number): boolean {
+    if (!this.isIncomplete || this.isLost || this.#isCompleting || this.#live === undefined) return true;
+    if (mostMs <= 0) return false;
     try {
-      if (this.#live !== undefined) void this.store(this.#live.state());
+      void this.store(this.#live.state());
+      return this.provider.flushSync(mostMs);
     } catch {
-      // others have their turn; that it is not stored was told
+      return false; // others have their turn
     }
   }
 

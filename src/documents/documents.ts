@@ -2,7 +2,8 @@
 import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import { lastingName } from '../main/location.ts';
-import { later, Promise } from '../protocol/surroundings.ts';
+import { sayAtExit } from '../main/observe/warnings.ts';
+import { later, Promise, performance } from '../protocol/surroundings.ts';
 import { CompactedLog } from './compacted-log.ts';
 import type { LiveDocument } from './document-log.ts';
 import type { Merging } from './merging.ts';
@@ -15,6 +16,9 @@ import { Trouble } from './trouble.ts';
  * for which another process waits five seconds (`busyTimeoutMs`).
  */
 const KEEP_MS = 1000;
+
+/** As long as the library waits for what commits nothing. */
+const EXIT_PATIENCE_MS = 10_000;
 
 interface Kept {
   log: CompactedLog;
@@ -37,8 +41,8 @@ export class Documents {
   readonly merging: Merging;
   readonly #database: string;
   readonly #settings: Settings;
-  /** Keeps the database open, and owns nothing of it. */
-  readonly #anchor: SDS_DesktopPersistenceProvider;
+  /** Keeps the database open, and owns nothing of it: for what concerns all documents. */
+  readonly anchor: SDS_DesktopPersistenceProvider;
   readonly #kept = new Map<string, Kept>();
   readonly #open = new Set<CompactedLog>();
   #closing: Promise<void> | undefined;
@@ -48,15 +52,10 @@ export class Documents {
     this.#settings = settings;
     this.merging = merging;
     const shared = { ...settings.provider, Ownership: 'shared' } as const;
-    this.#anchor = new SDS_DesktopPersistenceProvider(this.#database, '', shared);
-    this.trouble = new Trouble(this.#anchor.statistics().Path, settings.onError);
+    this.anchor = new SDS_DesktopPersistenceProvider(this.#database, '', shared);
+    this.trouble = new Trouble(this.anchor.statistics().Path, settings.onError);
     if (all.size === 0) process.prependListener('exit', storeAtExit);
     all.add(this);
-  }
-
-  /** Resolves once the database is open; rejects if that fails. Any call tries again. */
-  ready(): Promise<void> {
-    return this.#anchor.ready();
   }
 
   /** Opens the log of a document, to be closed by the caller. */
@@ -143,13 +142,18 @@ export class Documents {
     }, KEEP_MS);
   }
 
-  /** The names of all documents of which anything is stored, in the order of their UTF-8 bytes. */
-  names(): Promise<string[]> {
-    return this.#anchor.listStores();
-  }
-
+  /** As the process ends. What fails is waited for only so long: each may wait for a lock by itself. */
   storeAtExit(): void {
-    for (const log of this.#open) log.storeAtExit();
+    let leftMs = EXIT_PATIENCE_MS;
+    const lost = [...this.#open].filter((log) => {
+      const begunAt = performance.now();
+      if (log.storeAtExit(leftMs)) return false;
+      leftMs -= performance.now() - begunAt;
+      return true;
+    });
+    if (lost[0] === undefined) return;
+    const which = namesOf(lost[0].name, lost.length - 1);
+    sayAtExit(`an update of document ${which} in '${this.trouble.database}' could not be stored as the process ends`);
   }
 
   get isClosed(): boolean {
@@ -176,7 +180,7 @@ export class Documents {
     const ended = await Promise.allSettled(logs.map((log) => log.close())); // also of those that have left
     all.delete(this);
     if (all.size === 0) process.off('exit', storeAtExit);
-    await this.#anchor.close();
+    await this.anchor.close();
     const lost = logs.flatMap((log, at) =>
       ended[at]?.status === 'rejected' ? [{ log, error: ended[at].reason }] : [],
     );
@@ -191,7 +195,10 @@ export class Documents {
 
 function notStored(name: string, others: number, cause: unknown): unknown {
   if (!(cause instanceof SDS_PersistenceError)) return cause;
-  const more = others === 0 ? '' : ` (and of ${others} more)`;
-  const message = `an update of document ${shown(name)}${more} is not stored: ${cause.message}`;
+  const message = `an update of document ${namesOf(name, others)} is not stored: ${cause.message}`;
   return new SDS_PersistenceError(cause.code, message, { cause });
+}
+
+function namesOf(name: string, others: number): string {
+  return others === 0 ? shown(name) : `${shown(name)} (and of ${others} more)`;
 }

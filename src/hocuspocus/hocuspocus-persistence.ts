@@ -8,7 +8,7 @@ import type { DocumentOptions } from '../protocol/document-options.ts';
 import { discard } from '../protocol/parcel.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import { nextTurn, Promise } from '../protocol/surroundings.ts';
-import { dropsDeleted, type YjsDoc, type YjsModule } from '../protocol/yjs.ts';
+import type { YjsDoc, YjsModule } from '../protocol/yjs.ts';
 import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
@@ -92,7 +92,7 @@ export class HocuspocusPersistence {
     instance?.server?.httpServer.once('close', () => {
       for (const { log } of this.#open.values()) log.hurry();
     });
-    return this.#documents.ready();
+    return this.#documents.anchor.ready();
   }
 
   /**
@@ -108,11 +108,10 @@ export class HocuspocusPersistence {
     if (!extensions.includes(behindAll)) extensions.push(behindAll);
     // whichever extension fails: the server drops the document without a word, and its timer goes on
     void instance.loadingDocuments.get(name)?.then(undefined, () => document.destroy());
-    const ofAll = await this.#find(document);
+    const merging = await this.#find(document);
     await this.#documents.untilClosed(name);
     if (this.#isEnding) throw this.#documents.closed();
-    const merging = ofAll.of(dropsDeleted(document));
-    const opening = { name, doc: document, Y: ofAll.Y, documents: this.#documents, merging, origin: this };
+    const opening = { name, doc: document, documents: this.#documents, merging, origin: this };
     const open = new OpenDocument(opening, this.#takesFromRedis);
     this.#open.set(document, open);
     document.on('destroy', () => this.#release(open));
@@ -212,7 +211,7 @@ export class HocuspocusPersistence {
 
   /** The names of all documents of which anything is stored, in the order of their UTF-8 bytes. */
   names(): Promise<string[]> {
-    return this.#documents.names();
+    return this.#documents.anchor.listStores();
   }
 
   /**

@@ -1,18 +1,15 @@
 /** A provider's hold on its database: attempts to open it, one at a time, waiting for a store that another process has, and its release. */
 import type { Report } from '../protocol/service.ts';
 import { Promise, pause, performance } from '../protocol/surroundings.ts';
-import type { FileQueue } from './queue/file-queue.ts';
 import type { Member } from './queue/member.ts';
-import type { ReplaceableWorker } from './workers/replaceable-worker.ts';
-import { releaseFile } from './workers/worker-pool.ts';
+import { type OpenFile, releaseFile } from './workers/worker-pool.ts';
 
 /** Between attempts to get a store that another process has: a thousand stores that wait for one must not keep others from work. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
 
 export class Attachment {
-  readonly #worker: ReplaceableWorker;
-  readonly #queue: FileQueue;
+  readonly #file: OpenFile;
   readonly #member: Member;
   /** Under way, or what came of it: before Node 24 a promise that is kept keeps its call's asynchronous context. */
   #attempt: Promise<Report> | Report = {};
@@ -20,9 +17,8 @@ export class Attachment {
   #failed = false;
   #isOver = false;
 
-  constructor(worker: ReplaceableWorker, queue: FileQueue, member: Member) {
-    this.#worker = worker;
-    this.#queue = queue;
+  constructor(file: OpenFile, member: Member) {
+    this.#file = file;
     this.#member = member;
     this.#begin();
   }
@@ -30,7 +26,7 @@ export class Attachment {
   #begin(): void {
     const { promise, resolve } = Promise.withResolvers<Report>();
     this.#attempt = promise;
-    this.#worker.attach(this.#queue, this.#member, (report) => {
+    this.#file.worker.attach(this.#file.queue, this.#member, (report) => {
       this.#attempt = report;
       resolve(report);
     });
@@ -43,7 +39,7 @@ export class Attachment {
 
   /** Whether another process may give the store back: it was never this one's. */
   get mayComeFree(): boolean {
-    return this.#queue.location.server !== undefined && !this.#member.wasOwned;
+    return this.#file.queue.location.server !== undefined && !this.#member.wasOwned;
   }
 
   /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, until it is released. */
@@ -69,11 +65,12 @@ export class Attachment {
   /** Waits for what was called before; returns what went wrong with closing the file. */
   async release(): Promise<Report> {
     this.#isOver = true;
-    await this.#queue.barrier(this.#member); // whatever failed has rejected its own promise, or is told at the end
+    const { queue, worker } = this.#file;
+    await queue.barrier(this.#member); // whatever failed has rejected its own promise, or is told at the end
     const { promise, resolve } = Promise.withResolvers<Report>();
-    this.#worker.detach(this.#queue, this.#member, (report) => {
-      this.#queue.leave(this.#member);
-      releaseFile({ queue: this.#queue, worker: this.#worker });
+    worker.detach(queue, this.#member, (report) => {
+      queue.leave(this.#member);
+      releaseFile(this.#file);
       resolve(report);
     });
     return promise;

@@ -10,25 +10,13 @@ import { makeError, SDS_PersistenceError } from '../protocol/errors.ts';
 import { type FileUrl, hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import { ifPossible } from '../protocol/if-possible.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
-import type { PostgresqlSettings } from '../protocol/service.ts';
+import type { Location } from '../protocol/service.ts';
 import { describe } from './option-checks.ts';
 
 /** As many links as Linux follows. */
 const MOST_LINKS = 40;
 /** No system takes a longer one. */
 const LONGEST_PATH = process.platform === 'win32' ? 32_767 : 4096;
-
-export interface Location {
-  /** As it is named in messages: a path, or what says where a server's database is. */
-  path: string;
-  /** What SQLite is told besides, as in a URL; empty but for `file:` URLs that ask for a connection of its own kind. */
-  parameters: string;
-  /** The same for all that lead to the same database in the same way; `undefined` for one that nobody else can reach. */
-  key: string | undefined;
-  /** Gone with its connection. */
-  transient: boolean;
-  server?: PostgresqlSettings;
-}
 
 /** @throws `invalid-argument` for a URL that can't be read; the message has nothing of one with a password */
 export function locateFile(name: string): Location {

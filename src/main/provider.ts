@@ -10,13 +10,13 @@ import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/operations
 import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.ts';
 import type { Parcel } from '../protocol/parcel.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
-import type { StoreInParcel } from '../protocol/service.ts';
+import type { Location, StoreInParcel } from '../protocol/service.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { faultOfBytes, faultOfClock, faultOfKey, readContents } from './arguments.ts';
 import { Attachment } from './attachment.ts';
 import { needStack } from './enough-stack.ts';
-import { type Location, locateFile, OWN_LOCKS, targetOf } from './location.ts';
+import { locateFile, OWN_LOCKS, targetOf } from './location.ts';
 import { isExiting, tellNoted } from './observe/notes.ts';
 import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
@@ -85,7 +85,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     }
     const { settings, given } = options;
     const location = isServer ? locateServer(DbPath, settings) : locateFile(DbPath);
-    const { queue, worker } = open(location, settings);
+    const file = open(location, settings);
+    const { queue, worker } = file;
     const contradiction = contradictionOf(queue.location, location, given);
     if (contradiction !== undefined) throw makeError('invalid-argument', 'constructor', location.path, contradiction);
     const storeId = StoreId.toWellFormed(); // as the database keeps it
@@ -95,7 +96,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     this.#queue = queue;
     this.#worker = worker;
     this.#member = member;
-    this.#attachment = new Attachment(worker, queue, member);
+    this.#attachment = new Attachment(file, member);
     unclosed.register(this, this.#attachment, this);
     tellNoted();
   }
@@ -173,8 +174,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /**
-   * Deletes the patches with a number **smaller** than `beforeClock`. A patch that was called while a snapshot was being stored
-   * may not be part of it: it stays until a later snapshot contains it (docs/swap.md).
+   * Deletes the patches with a number **smaller** than `beforeClock`. A patch that was called while a snapshot was being stored,
+   * or as soon as it was, may not be part of it: it stays until a later snapshot contains it (docs/swap.md).
    *
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */

@@ -2,42 +2,28 @@
 import { userInfo } from 'node:os';
 import { makeError } from '../protocol/errors.ts';
 import { ifPossible } from '../protocol/if-possible.ts';
-import type { ProviderSettings } from '../protocol/options.ts';
+import { type ProviderSettings, sharedOptions } from '../protocol/options.ts';
 import { newSession } from '../protocol/postgresql/session.ts';
 import { connectionKey, labelOf, type PostgresqlTarget, parsePostgresqlUrl } from '../protocol/postgresql/url.ts';
-import type { PostgresqlSettings } from '../protocol/service.ts';
+import type { Location } from '../protocol/service.ts';
 import { randomUUID } from '../protocol/surroundings.ts';
-import { absolute, type Location } from './location.ts';
+import { absolute } from './location.ts';
 import { placesToLookFrom } from './module-places.ts';
 
 /** @throws `invalid-argument` for a URL that can't be read; the message has nothing of one with a password */
 export function locateServer(url: string, settings: ProviderSettings): Location {
   const target = readServer(url);
   if (typeof target === 'string') throw makeError('invalid-argument', 'constructor', 'a PostgreSQL database', target);
-  const server: PostgresqlSettings = {
-    target,
-    session: newSession(thisProcess()),
-    leaseMs: settings.LeaseMs,
-    createTables: settings.CreateTables,
-    connectTimeoutMs: settings.ConnectTimeoutMs,
-    retryForMs: settings.RetryForMs,
-    places: placesToLookFrom(),
-  };
+  const { LeaseMs, CreateTables, ConnectTimeoutMs, RetryForMs } = settings;
+  const shared = { LeaseMs, CreateTables, ConnectTimeoutMs, RetryForMs };
+  const server = { target, session: newSession(thisProcess()), places: placesToLookFrom(), ...shared };
   return { path: labelOf(target), parameters: '', key: connectionKey(target), transient: false, server };
 }
 
-/** What holds for all providers of a database on a server in this process, and how an option calls it. */
-const sharedOptions = {
-  LeaseMs: 'leaseMs',
-  CreateTables: 'createTables',
-  ConnectTimeoutMs: 'connectTimeoutMs',
-  RetryForMs: 'retryForMs',
-} as const satisfies Partial<Record<keyof ProviderSettings, keyof PostgresqlSettings>>;
-
 /** Says which of the options that were given another provider of the database has given otherwise, `undefined` if none. */
 export function contradictionOf(first: Location, own: Location, given: object): string | undefined {
-  for (const [option, name] of Object.entries(sharedOptions)) {
-    const [theirs, ours] = [first.server?.[name], own.server?.[name]];
+  for (const option of sharedOptions) {
+    const [theirs, ours] = [first.server?.[option], own.server?.[option]];
     if (!Object.hasOwn(given, option) || theirs === ours) continue;
     return `${option} is ${ours}, but another provider of this process has opened this database with ${theirs}, which holds for both: give the same, or leave it out`;
   }
@@ -52,7 +38,7 @@ export function readServer(url: string): PostgresqlTarget | string {
   if (typeof target === 'string') return target;
   try {
     // not by their real paths: certificates are renewed by changing links
-    const files = Object.entries(target.tlsFiles).map(([name, path]) => [name, absolute(path)]);
+    const files = Object.entries(target.tlsFiles).map(([name, path]) => [name, path && absolute(path)]);
     return { ...target, tlsFiles: Object.fromEntries(files) };
   } catch {
     return 'its certificates have relative paths, and the working directory is gone';

@@ -59,7 +59,7 @@ export class MergedDocuments {
    * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` and the like
    */
   ready(): Promise<void> {
-    return this.#documents.ready();
+    return this.#documents.anchor.ready();
   }
 
   /**
@@ -98,7 +98,7 @@ export class MergedDocuments {
 
   /** The names of all documents of which anything is stored. */
   names(): Promise<string[]> {
-    return this.#documents.names();
+    return this.#documents.anchor.listStores();
   }
 
   /**

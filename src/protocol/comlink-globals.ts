@@ -6,30 +6,22 @@ import { Promise } from './surroundings.ts';
 
 export class ComlinkPromise<T> extends Promise<T> {
   // biome-ignore lint/suspicious/noThenProperty: it is the one of a promise
-  override then<A = T, B = never>(
+  override async then<A = T, B = never>(
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return followed(this, onFulfilled, onRejected);
+    let value: T;
+    try {
+      value = await this;
+    } catch (error) {
+      if (typeof onRejected !== 'function') throw error;
+      return onRejected(error);
+    }
+    return typeof onFulfilled === 'function' ? onFulfilled(value) : (value as unknown as A);
   }
 }
 // what `await` asks for: it follows a promise of the language's own class without calling its `then`
 Object.defineProperty(ComlinkPromise.prototype, 'constructor', { value: Promise });
-
-async function followed<T, A, B>(
-  promise: Promise<T>,
-  onFulfilled: ((value: T) => A | PromiseLike<A>) | null | undefined,
-  onRejected: ((reason: unknown) => B | PromiseLike<B>) | null | undefined,
-): Promise<A | B> {
-  let value: T;
-  try {
-    value = await promise;
-  } catch (error) {
-    if (typeof onRejected !== 'function') throw error;
-    return onRejected(error);
-  }
-  return typeof onFulfilled === 'function' ? onFulfilled(value) : (value as unknown as A);
-}
 
 const GOLDEN_SECTION = (Math.sqrt(5) - 1) / 2;
 let last = 0;

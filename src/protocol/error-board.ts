@@ -10,23 +10,18 @@ import { Buffer } from './surroundings.ts';
 export type Settlers = number | 'all';
 
 const RECORDS = 1024;
-/** What comes before the words. */
+/** What comes before the words: Node's code, SQLite's, and the message, each in lines of its own. */
 const FILE = 0;
 const NUMBER = 1;
 const FIRST_SETTLER = 2;
 const LAST_SETTLER = 3;
 const OUTCOME = 4;
-/** SQLite's code, or 0. */
-const ERRCODE = 5;
-/** Of Node's code. */
-const CODE_LENGTH = 6;
-const MESSAGE_LENGTH = 7;
-const CELLS = 8;
+const WORDS_LENGTH = 5;
+const CELLS = 6;
 const RECORD_BYTES = 512;
 /** Pages that no failure was noted in take no memory. */
 const BOARD_BYTES = RECORDS * RECORD_BYTES;
 const MOST_PROMISES = 2 ** 31 - 1;
-const LONGEST_CODE = 64;
 
 export class ErrorBoard {
   readonly shared: SharedArrayBuffer;
@@ -47,29 +42,20 @@ export class ErrorBoard {
   // ---- the worker ---------------------------------------------------------------------------------
 
   /** Promises are noted in ascending order: those in a row that failed alike share a record. */
-  note(
-    file: number,
-    number: number,
-    which: Settlers,
-    outcome: number,
-    { message, code = '', errcode = 0 }: ReportedCause,
-  ) {
-    const words = `${file} ${number} ${outcome} ${errcode} ${code} ${message}`;
-    if (which !== 'all' && words === this.#last) {
+  note(file: number, number: number, which: Settlers, outcome: number, cause: ReportedCause): void {
+    const { message, code = '', errcode = '' } = cause;
+    const words = `${code}\n${errcode}\n${message}`;
+    const said = `${file} ${number} ${outcome} ${words}`;
+    if (which !== 'all' && said === this.#last) {
       this.#cells[this.#cellOf(this.#next - 1) + LAST_SETTLER] = which;
       return;
     }
-    this.#last = which === 'all' ? '' : words;
+    this.#last = which === 'all' ? '' : said;
     const record = this.#cellOf(this.#next);
     this.#next = (this.#next + 1) % RECORDS;
     const cells = this.#cells;
     Atomics.store(cells, record + OUTCOME, 0); // nothing of it fits any call while it is being written
-    const start = (record + CELLS) * 4;
-    const end = record * 4 + RECORD_BYTES;
-    const codeLength = this.#text.write(code, start, LONGEST_CODE);
-    cells[record + MESSAGE_LENGTH] = this.#text.write(message, start + codeLength, end - start - codeLength);
-    cells[record + CODE_LENGTH] = codeLength;
-    cells[record + ERRCODE] = errcode;
+    cells[record + WORDS_LENGTH] = this.#text.write(words, (record + CELLS) * 4, RECORD_BYTES - CELLS * 4);
     cells[record + FILE] = file;
     cells[record + NUMBER] = number;
     cells[record + FIRST_SETTLER] = which === 'all' ? 0 : which;
@@ -96,12 +82,15 @@ export class ErrorBoard {
       const record = this.#cellOf(this.#hint + i);
       if (!fits(record)) continue;
       this.#hint = (this.#hint + i) % RECORDS;
-      const [errcode = 0, codeLength = 0, length = 0] = cells.subarray(record + ERRCODE, record + CELLS);
       const start = (record + CELLS) * 4;
-      const code = this.#text.toString('utf8', start, start + codeLength);
-      const message = this.#text.toString('utf8', start + codeLength, start + codeLength + length);
+      const words = this.#text.toString('utf8', start, start + (cells[record + WORDS_LENGTH] ?? 0));
       if (!fits(record)) return undefined; // overwritten while it was read
-      return reviveCause({ message, code: code || undefined, errcode: errcode || undefined });
+      const [code, errcode, ...message] = words.split('\n');
+      return reviveCause({
+        message: message.join('\n'),
+        code: code || undefined,
+        errcode: Number(errcode) || undefined,
+      });
     }
     return undefined;
   }

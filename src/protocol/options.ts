@@ -32,8 +32,8 @@ export interface SDS_ProviderOptions {
   TransferSnapshots?: boolean;
   /**
    * How many bytes may wait for their commit in one worker thread before a call is held (or refused,
-   * see `Overflow`), counted by the memory that they lie in. Default 64 MiB. The first provider of a worker also fixes how much of it can be
-   * patches, at least 8 MiB.
+   * see `Overflow`), counted by the memory that they lie in; calls of more than 128 KB are counted apart. Default 64 MiB. The first
+   * provider of a worker also fixes how much room there can be for calls of up to 128 KB, at least 8 MiB.
    */
   MaxPendingBytes?: number;
   /**
@@ -109,6 +109,9 @@ export const defaultSettings: Readonly<ProviderSettings> = {
   ConnectTimeoutMs: 5000,
   RetryForMs: 30_000,
 };
+
+/** Those that hold for all providers of a database on a server in this process. */
+export const sharedOptions = ['LeaseMs', 'CreateTables', 'ConnectTimeoutMs', 'RetryForMs'] as const;
 
 /** What differs for a database on a server. */
 export const serverDefaults: Readonly<Partial<ProviderSettings>> = { Overflow: 'reject' };

@@ -3,46 +3,47 @@ import type { MessagePort } from 'node:worker_threads';
 import type { SharedMemory } from './control.ts';
 import type { LoadOperation } from './entries.ts';
 import type { Failure } from './errors.ts';
+import type { ProviderSettings, sharedOptions } from './options.ts';
 import type { PackedBytes } from './packed-bytes.ts';
 import type { Parcel } from './parcel.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
 
 /**
- * What an engine has to know of a provider. As a `ProviderMessage` it crosses; the worker adds what failed (`Caller`, in
- * `worker/engine.ts`) and the file (`Member`, in `worker/file.ts`).
+ * What an engine has to know of a provider, with some of its options. As a `ProviderMessage` it crosses; the worker adds what
+ * failed (`Caller`, in `worker/engine.ts`) and the file (`Member`, in `worker/file.ts`).
  */
-export interface ProviderFacts {
+export interface ProviderFacts extends Pick<ProviderSettings, 'VerifyValues' | 'Durability' | 'BusyTimeoutMs'> {
   storeId: string;
-  /** Whether values are verified, which is done around the engine. */
-  verifyValues: boolean;
-  /** Whether a commit is to survive a power cut. */
-  full: boolean;
-  /** For how long a lock of another process is waited for. */
-  busyTimeoutMs: number;
   /** In a database that several processes share: whether no other one may write the store meanwhile. */
   exclusive: boolean;
   /** In such a database: whether this process has owned the store before, with a worker that was lost. */
   owned: boolean;
 }
 
+/** Where a database is. */
+export interface Location {
+  /** As it is named in messages: a path, or what says where a server's database is. */
+  path: string;
+  /** What SQLite is told besides, as in a URL; empty but for `file:` URLs that ask for a connection of its own kind. */
+  parameters: string;
+  /** The same for all that lead to the same database in the same way; `undefined` for one that nobody else can reach. */
+  key: string | undefined;
+  /** Gone with its connection. */
+  transient: boolean;
+  server?: PostgresqlSettings;
+}
+
 /** A provider as the worker knows it. */
-export interface ProviderMessage extends ProviderFacts {
+export interface ProviderMessage extends ProviderFacts, Location {
   /** Number of the provider within its worker, and of its file. */
   member: number;
   file: number;
-  dbPath: string;
   /** Where the delays of the file's commits are counted. */
   delays: SharedArrayBuffer;
-  /** With which the file is opened, as in a URL. */
-  parameters: string;
-  /** Whether the database is in memory, and gone with its connection. */
-  transient: boolean;
   /** Why the last snapshot of this provider was not stored, if so; after the loss of a worker. */
   snapshotFailure: Failure | undefined;
   /** Values that it believes to be stored, and are not, with the number of saves that failed; after the loss of a worker. */
   unsavedValues: readonly { key: string; saves: number; failure: Failure }[];
-  /** Where the database is, if it is no file. */
-  server?: PostgresqlSettings;
   /** The one that this provider came with, if so. */
   password: string | undefined;
 }
@@ -53,14 +54,10 @@ export interface PasswordSource {
 }
 
 /** Of all providers of one PostgreSQL database: as the first of them has it. */
-export interface PostgresqlSettings {
+export interface PostgresqlSettings extends Pick<ProviderSettings, (typeof sharedOptions)[number]> {
   target: PostgresqlTarget;
   /** By which the server knows this process; the same for a worker and its successors. */
   session: string;
-  leaseMs: number;
-  createTables: boolean;
-  connectTimeoutMs: number;
-  retryForMs: number;
   /** Files and folders from where to look for the package `pg`. */
   places: readonly string[];
 }
@@ -70,22 +67,6 @@ export interface Bytes {
   buffer: ArrayBuffer | SharedArrayBuffer | MessagePort;
   start: number;
   length: number;
-}
-
-/** Whose load it is, and when it was called, as in `clock.ts`. */
-export interface LoadTicket {
-  member: number;
-  askedAt: number;
-}
-
-/** A large write: its file, and what the ring tells of other batches. */
-export interface WriteTicket {
-  file: number;
-  number: number;
-  firstSlab: number;
-  askedAt: number;
-  /** Bytes of shared blocks that crossed before and are not used any more. */
-  dropped: number;
 }
 
 /** All that lies in a store. */
@@ -136,12 +117,15 @@ export interface WorkerService {
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
 
-  /** `key` and `clock` are '' and 0 where an operation has none. */
-  load(ticket: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded>;
-  /** Resolves once it is finished; its entry says what became of it. One whose bytes are lost fails with that, in its place. */
-  write(ticket: WriteTicket, data: Bytes | Failure): Promise<void>;
+  /** `askedAt` is as in `clock.ts`; `key` and `clock` are '' and 0 where an operation has none. */
+  load(member: number, askedAt: number, operation: LoadOperation, key: string, clock: number): Promise<Loaded>;
+  /**
+   * A large write: what the ring tells of other batches, and its bytes. Resolves once it is finished; its entry says what became of it.
+   * One whose bytes are lost fails with that, in its place.
+   */
+  write(file: number, number: number, firstSlab: number, askedAt: number, data: Bytes | Failure): Promise<void>;
 
-  /** Calls the worker from its event loop to the ring; `dropped` as in a ticket. */
+  /** Calls the worker from its event loop to the ring; so many bytes of shared blocks that crossed before are not used any more. */
   wake(dropped: number): void;
   /** From now on batches lie in this arena. */
   useArena(arena: SharedArrayBuffer): void;

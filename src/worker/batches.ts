@@ -20,7 +20,7 @@ import { performance } from '../protocol/surroundings.ts';
 import { noteOutcome } from './behind-a-save.ts';
 import { BatchReader } from './channel/batch-reader.ts';
 import type { LargeBytes } from './channel/large-bytes.ts';
-import { type Caller, type CommitPoint, commit, type Engine, EngineError, WHOLE, type Writes } from './engine.ts';
+import { type Caller, type CommitPoint, type Engine, EngineError, WHOLE, type Writes } from './engine.ts';
 import { patiently, type Wait } from './patience.ts';
 
 /** What a file needs of the worker around it. */
@@ -93,8 +93,17 @@ export class Batches {
     return small ? used : Number.POSITIVE_INFINITY;
   }
 
-  /** Batches in one transaction; if that fails, each by itself, and at last each of its promises. */
+  /** Carries them out; whatever is thrown by that is a failure of theirs. */
   *run(batches: Together): Generator<Wait, void, unknown> {
+    try {
+      yield* this.#run(batches);
+    } catch (error) {
+      this.#fail(batches, EngineError.of(error, 'io-error'));
+    }
+  }
+
+  /** Batches in one transaction; if that fails, each by itself, and at last each of its promises. */
+  *#run(batches: Together): Generator<Wait, void, unknown> {
     const { arena, members } = this.#host;
     const slabs = batches.map(({ firstSlab }) => firstSlab);
     const [first] = batches;
@@ -107,7 +116,7 @@ export class Batches {
       const published = { cells: this.#host.commitPoints, index: this.#file, value: number };
       const error = yield* this.#transact(() => calls.attempt(), published, batches);
       if (error === undefined) return this.#ended(batches);
-      if (isOfAll(error) || first.large !== undefined) return this.fail(batches, error);
+      if (isOfAll(error) || first.large !== undefined) return this.#fail(batches, error);
       if (batches.length > 1) {
         for (const batch of batches) yield* this.run([batch]);
         return;
@@ -119,7 +128,7 @@ export class Batches {
   }
 
   /** Ends batches by an error that nobody has dealt with; those that are finished already keep their result. */
-  fail(batches: readonly GatheredBatch[], error: EngineError): void {
+  #fail(batches: readonly GatheredBatch[], error: EngineError): void {
     for (const { number, firstSlab } of batches) {
       if (reached(Atomics.load(this.#host.commitPoints, this.#file), number)) continue;
       this.#failAll(number, firstSlab, error);
@@ -190,11 +199,13 @@ export class Batches {
     const askedAt = batches.map((batch) => batch.askedAt);
     const { number } = batches.at(-1) ?? batches[0];
     const point = { ...published, number, first, part, askedAt, delays: this.#delays };
+    // what is thrown after a commit is published is no failure of its writes: they are stored, and may have been told so
+    const isPublished = () => point.cells[point.index] === point.value;
     try {
-      yield* patiently(() => commit(this.#engine, attempt(), point), this.#callers);
+      yield* patiently(() => (isPublished() ? undefined : this.#engine.transact(attempt(), point)), this.#callers);
       return undefined;
     } catch (error) {
-      return EngineError.of(error, 'io-error');
+      return isPublished() ? undefined : EngineError.of(error, 'io-error');
     }
   }
 

@@ -10,7 +10,7 @@ import type { WriteOperation } from '../protocol/entries.ts';
 import { type Failure, reportedOf } from '../protocol/errors.ts';
 import type { PackedBytes } from '../protocol/packed-bytes.ts';
 import type { ProviderFacts, RecordsFound, StoreFound } from '../protocol/service.ts';
-import { Promise, performance } from '../protocol/surroundings.ts';
+import { performance } from '../protocol/surroundings.ts';
 
 export type MaybePromise<T> = T | Promise<T>;
 
@@ -38,20 +38,6 @@ export interface CommitPoint {
 export function noteCommit({ askedAt, delays }: CommitPoint): void {
   const now = cellTime(performance.now());
   for (const at of askedAt) delays.add(msSince(at, now));
-}
-
-/** What is thrown after a commit is published is no failure of its writes: they are stored, and may have been told so. */
-export function commit(engine: Engine, writes: Writes, point: CommitPoint): MaybePromise<void> {
-  try {
-    const result = engine.transact(writes, point);
-    return result instanceof Promise ? result.catch((error: unknown) => unlessPublished(error, point)) : result;
-  } catch (error) {
-    return unlessPublished(error, point);
-  }
-}
-
-function unlessPublished(error: unknown, { cells, index, value }: CommitPoint): void {
-  if (cells[index] !== value) throw error;
 }
 
 /** `part` of what is committed as a whole. */

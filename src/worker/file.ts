@@ -19,9 +19,8 @@ type End<T> = { found: T } | { failure: Failure };
 
 /** One that takes its time. */
 interface Task {
-  run: () => Work<void>;
-  /** Ends it by a failure that `run` has thrown. */
-  fail: (error: EngineError) => void;
+  /** Throws nothing: whatever is thrown while something is carried out is a failure of that, and of nothing else. */
+  work: Work<void>;
   /** When it was called, as in `clock.ts`. */
   askedAt: number;
   isLoad: boolean;
@@ -29,8 +28,6 @@ interface Task {
 
 /** Small batches that wait for each other are committed together, up to so many bytes. */
 const TOGETHER_BYTES = 256 * 1024;
-
-const nothing: readonly GatheredBatch[] = [];
 
 export class WorkerFile {
   readonly id: number;
@@ -43,9 +40,8 @@ export class WorkerFile {
   readonly #host: FileHost;
   readonly #batches: Batches;
   #tasks: (Task | GatheredBatch)[] = [];
-  #current: Work<void> | undefined;
   /** What is being carried out; nothing of it is held any longer than that: it may be large. */
-  #inHand: Task | readonly GatheredBatch[] = nothing;
+  #current: Work<void> | undefined;
   /** When the current task wants to go on; Infinity while it waits for a promise. */
   #resumeAt = 0;
 
@@ -66,10 +62,9 @@ export class WorkerFile {
       } else if (this.#resumeAt > performance.now()) {
         return this.#resumeAt;
       }
-      const wait = this.#step(this.#current);
-      if (wait === undefined) {
+      const { done, value: wait } = this.#current.next();
+      if (done) {
         this.#current = undefined;
-        this.#inHand = nothing;
       } else if (typeof wait === 'number') {
         this.#resumeAt = wait;
         return wait; // other files first, even if it is time already
@@ -82,24 +77,6 @@ export class WorkerFile {
         void wait.then(resume, resume);
       }
     }
-  }
-
-  /** Goes on until it waits, or is done. */
-  #step(task: Work<void>): Wait | undefined {
-    try {
-      const { done, value } = task.next();
-      return done ? undefined : value;
-    } catch (error) {
-      this.#fail(error);
-      return undefined;
-    }
-  }
-
-  /** Whatever is thrown while something is carried out is a failure of that, and of nothing else. */
-  #fail(thrown: unknown): void {
-    const error = EngineError.of(thrown, 'io-error');
-    if ('fail' in this.#inHand) this.#inHand.fail(error);
-    else this.#batches.fail(this.#inHand, error);
   }
 
   /** Whether it waits for a promise, which needs the event loop. */
@@ -131,22 +108,26 @@ export class WorkerFile {
 
   #add<T>(work: () => Work<T>, done: (end: End<T>) => void, askedAt?: number): void {
     const run = function* () {
-      done({ found: yield* work() });
+      try {
+        done({ found: yield* work() });
+      } catch (error) {
+        const { code, reported } = EngineError.of(error, 'io-error');
+        done({ failure: { code, cause: reported } });
+      }
     };
-    const fail = ({ code, reported }: EngineError) => done({ failure: { code, cause: reported } });
     const isLoad = askedAt !== undefined; // of others, it makes no difference
-    this.#tasks.push({ run, fail, askedAt: askedAt ?? cellTime(performance.now()), isLoad });
+    this.#tasks.push({ work: run(), askedAt: askedAt ?? cellTime(performance.now()), isLoad });
   }
 
   /** Closes the file as the process ends, when no answer is heard any more; a call that comes all the same opens it again. */
   closeForNow(done: () => void): void {
-    this.#tasks = this.#tasks.filter((task) => !('run' in task && task.isLoad));
+    this.#tasks = this.#tasks.filter((task) => !('work' in task && task.isLoad));
     this.#add(() => settled(this.#engine.close()), done);
   }
 
   attach(member: Member, done: (report: Report) => void): void {
     this.members.add(member);
-    if (member.full) this.#full.add(member);
+    if (member.Durability === 'full') this.#full.add(member);
     this.#engine.announce?.(member);
     const attempt = () => {
       this.#setDurability();
@@ -190,21 +171,17 @@ export class WorkerFile {
 
   #begin(task: Task | GatheredBatch): Work<void> {
     this.#engine.taskBegins?.(task.askedAt);
-    if ('run' in task) {
-      this.#inHand = task;
-      return task.run();
-    }
+    if ('work' in task) return task.work;
     const batches: Together = [task];
     let bytes = this.#batches.seal(task);
     for (;;) {
       const next = this.#tasks[0];
-      if (next === undefined || 'run' in next) break;
+      if (next === undefined || 'work' in next) break;
       bytes += this.#batches.seal(next);
       if (bytes > TOGETHER_BYTES) break;
       batches.push(next);
       this.#tasks.shift();
     }
-    this.#inHand = batches;
     return this.#batches.run(batches);
   }
 }

@@ -35,7 +35,7 @@ export function* patiently<T>(
       const now = performance.now();
       if (asked === undefined) begunAt += stoppedMs(now - triedAt);
       let longestMs = 0;
-      for (const { busyTimeoutMs } of callers) longestMs = Math.max(longestMs, busyTimeoutMs);
+      for (const { BusyTimeoutMs } of callers) longestMs = Math.max(longestMs, BusyTimeoutMs);
       const deadline = begunAt + longestMs;
       if (now >= deadline) throw error;
       // not in step with another process that waits as well

@@ -7,7 +7,7 @@ import { Delays } from '../protocol/delays.ts';
 import { IN_PARCEL, type LoadOperation } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
 import type { Failure, ReportedCause } from '../protocol/errors.ts';
-import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
+import { accountForAtOnce } from '../protocol/gc-pressure.ts';
 import { buffersOf, packOf } from '../protocol/packed-bytes.ts';
 import { seal } from '../protocol/parcel.ts';
 import { Ring } from '../protocol/ring.ts';
@@ -15,13 +15,11 @@ import type {
   Bytes,
   Found,
   Loaded,
-  LoadTicket,
   ProviderMessage,
   Report,
   StoreFound,
   StoreInParcel,
   WorkerService,
-  WriteTicket,
 } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import type { FileHost } from './batches.ts';
@@ -90,7 +88,7 @@ export class Service implements WorkerService, FileHost {
 
   detach(id: number): Promise<Report> {
     this.#begin();
-    const member = this.#memberOf(id);
+    const member = known(this.members, id);
     const { file } = member;
     return this.#answer(file, (done: (report: Report) => void) =>
       file.detach(member, (report) => {
@@ -101,9 +99,9 @@ export class Service implements WorkerService, FileHost {
     );
   }
 
-  load({ member: id, askedAt }: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
+  load(id: number, askedAt: number, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
     this.#begin();
-    const member = this.#memberOf(id);
+    const member = known(this.members, id);
     const asParcel = operation === 'loadStore' && key === IN_PARCEL;
     return this.#answer(member.file, (done: (loaded: Loaded) => void) =>
       member.file.load(
@@ -120,10 +118,9 @@ export class Service implements WorkerService, FileHost {
     return transfer({ found: answer }, transferablesOf(answer));
   }
 
-  write({ file: id, number, firstSlab, askedAt, dropped }: WriteTicket, data: Bytes | Failure): Promise<void> {
+  write(id: number, number: number, firstSlab: number, askedAt: number, data: Bytes | Failure): Promise<void> {
     this.#begin();
-    accountFor(dropped);
-    const file = this.#fileOf(id);
+    const file = known(this.#files, id);
     return this.#answer(file, (done) =>
       file.addBatch({ number, firstSlab, askedAt, large: new LargeBytes(data, done) }),
     );
@@ -174,18 +171,6 @@ export class Service implements WorkerService, FileHost {
     this.#loop.tellIfWanted(); // what the call asks for may take long
   }
 
-  #fileOf(id: number): WorkerFile {
-    const file = this.#files.get(id);
-    if (file === undefined) throw new Error(`there is no file ${id}`); // a fault of this program
-    return file;
-  }
-
-  #memberOf(id: number): Member {
-    const member = this.members.get(id);
-    if (member === undefined) throw new Error(`there is no provider ${id}`); // a fault of this program
-    return member;
-  }
-
   #answer<T>(file: WorkerFile, ask: (done: (value: T) => void) => void): Promise<T> {
     return new Promise((resolve) => {
       ask((value) => {
@@ -202,7 +187,7 @@ export class Service implements WorkerService, FileHost {
   }
 
   #addBatch = (id: number, number: number, firstSlab: number, askedAt: number): void => {
-    const file = this.#fileOf(id);
+    const file = known(this.#files, id);
     file.addBatch({ number, firstSlab, askedAt });
     this.#waiting.add(file);
     if (!file.written) this.#written.push(file);
@@ -274,6 +259,12 @@ export class Service implements WorkerService, FileHost {
   }
 }
 
+function known<T>(all: ReadonlyMap<number, T>, id: number): T {
+  const found = all.get(id);
+  if (found === undefined) throw new Error(`there is no file or provider ${id}`); // a fault of this program
+  return found;
+}
+
 function read(
   engine: Engine,
   caller: Member,
@@ -291,7 +282,7 @@ function read(
   if (operation === 'loadRecord') return engine.loadRecord(caller, key);
   if (operation === 'loadRecords') return engine.loadRecords(caller, key);
   const value = engine.loadValue(caller, key);
-  if (!caller.verifyValues) return value;
+  if (!caller.VerifyValues) return value;
   return value instanceof Promise ? value.then((data) => verified(key, data)) : verified(key, value);
 }
 

@@ -1,15 +1,15 @@
 /** A document of Yjs that is open: what is stored is applied to it, and what changes it is stored. */
-import { type CompactedLog, type Documents, type LiveDocument, type Merging, mergeFailed } from '../documents/index.ts';
+import { type CompactedLog, type Documents, type LiveDocument, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
-import { EMPTY_BYTES, type YjsDoc, type YjsModule } from '../protocol/yjs.ts';
+import { dropsDeleted, EMPTY_BYTES, type YjsDoc, type YjsModule } from '../protocol/yjs.ts';
+import type { YjsMerging } from './merging.ts';
 
 /** What a document is opened with. */
 export interface Opening<Doc extends YjsDoc> {
   name: string;
   doc: Doc;
-  Y: YjsModule<Doc>;
   documents: Documents;
-  merging: Merging;
+  merging: YjsMerging<Doc>;
   /** By which changes are known that come from the database. */
   origin: object;
 }
@@ -25,12 +25,12 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   isLeaving = false;
   #leaving: Promise<void> | undefined;
 
-  constructor({ name, doc, Y, documents, merging, origin }: Opening<Doc>) {
+  constructor({ name, doc, documents, merging, origin }: Opening<Doc>) {
     this.doc = doc;
-    this.Y = Y;
+    this.Y = merging.Y;
     this.documents = documents;
     this.origin = origin;
-    this.log = documents.open(name, merging, this);
+    this.log = documents.open(name, merging.of(dropsDeleted(doc)), this);
     doc.on('update', this.onUpdate); // in the turn of the change: before anybody else hears of it
   }
 

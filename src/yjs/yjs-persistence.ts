@@ -4,7 +4,7 @@ import { faultOfBytes } from '../main/arguments.ts';
 import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { Promise } from '../protocol/surroundings.ts';
-import { dropsDeleted, type YjsDoc, type YjsModule } from '../protocol/yjs.ts';
+import type { YjsDoc } from '../protocol/yjs.ts';
 import { Binding } from './binding.ts';
 import { YjsMerging } from './merging.ts';
 import { applyAll } from './stored-document.ts';
@@ -41,7 +41,6 @@ export type YjsPersistenceOptions<Doc extends YjsDoc> = OwnOptions<Doc> & Docume
 export class YjsPersistence<Doc extends YjsDoc> {
   /** Itself, where `setPersistence` wants to know it. */
   readonly provider = this;
-  readonly #Y: YjsModule<Doc>;
   readonly #gc: boolean;
   readonly #merging: YjsMerging<Doc>;
   readonly #documents: Documents;
@@ -58,7 +57,6 @@ export class YjsPersistence<Doc extends YjsDoc> {
   constructor(database: string, options: YjsPersistenceOptions<Doc>) {
     const settings = readDocumentOptions<OwnOptions<Doc>>(options, yjsOptions, 'Y');
     const { Y, yjs, gc = true } = settings.own;
-    this.#Y = Y;
     this.#gc = gc;
     this.#merging = new YjsMerging(Y, urlOf(yjs), settings.limits, () => this.#documents.trouble);
     this.#documents = new Documents(database, settings, this.#merging.of(gc));
@@ -73,7 +71,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` and the like
    */
   ready(): Promise<void> {
-    return this.#documents.ready();
+    return this.#documents.anchor.ready();
   }
 
   /**
@@ -97,11 +95,10 @@ export class YjsPersistence<Doc extends YjsDoc> {
   }
 
   #bind(name: string, doc: Doc): Binding<Doc> {
-    if (!(doc instanceof this.#Y.Doc)) {
+    if (!(doc instanceof this.#merging.Y.Doc)) {
       throw refusal('bindState', name, 'this is no document of the Yjs that was given as the option Y');
     }
-    const merging = this.#merging.of(dropsDeleted(doc));
-    const opening = { name, doc, Y: this.#Y, documents: this.#documents, merging, origin: this };
+    const opening = { name, doc, documents: this.#documents, merging: this.#merging, origin: this };
     const destroyed = () => void this.#release(binding, false);
     const binding: Binding<Doc> = new Binding(opening, () => this.#bound(name), destroyed);
     const other = this.#boundBy(doc); // by a subscriber, who was told that the store of this one is being opened
@@ -164,8 +161,8 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   async getYDoc(name: string): Promise<Doc> {
     const updates = await this.#documents.use(name, (log) => log.load());
-    const doc = new this.#Y.Doc({ gc: this.#gc });
-    applyAll(this.#Y, doc, updates, this, (error) => this.#documents.trouble.tell('merge', name, error));
+    const doc = new this.#merging.Y.Doc({ gc: this.#gc });
+    applyAll(this.#merging.Y, doc, updates, this, (error) => this.#documents.trouble.tell('merge', name, error));
     return doc;
   }
 
@@ -190,7 +187,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
     if (fault !== undefined) throw refusal('getDiff', name, fault);
     const own = Uint8Array.from(stateVector);
     try {
-      this.#Y.encodeStateAsUpdate(new this.#Y.Doc(), own);
+      this.#merging.Y.encodeStateAsUpdate(new this.#merging.Y.Doc(), own);
     } catch (error) {
       throw refusal('getDiff', name, `stateVector is no state vector of Yjs (${(error as Error).message})`, error);
     }
@@ -246,7 +243,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** The names of all documents of which anything is stored, if only metas. */
   getAllDocNames(): Promise<string[]> {
-    return this.#documents.names();
+    return this.#documents.anchor.listStores();
   }
 
   /** The names of all documents, the state vector of each, and the index of its last update, from 0 on since it was compacted. */

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { freshFolder } from '../support/files.ts';
 import { makeStoreFile } from '../support/store-files.ts';
 
@@ -23,6 +23,7 @@ async function unread(
   { cwd, stream, lines }: { cwd: string; stream: 'stdout' | 'stderr'; lines: 0 | 1 },
 ): Promise<{ code: number | null; other: string }> {
   const child = spawn(process.execPath, [bin, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.kill());
   const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
   let other = '';
   child[stream === 'stdout' ? 'stderr' : 'stdout'].setEncoding('utf8').on('data', (text: string) => {
@@ -74,11 +75,14 @@ it('wrong arguments that nobody reads end with 2', async () => {
   expect(await unread(['bakcup'], { cwd: freshFolder(), stream: 'stderr', lines: 0 })).toMatchObject({ code: 2 });
 });
 
-it('watch, which has no end of its own, ends with 0 once nobody reads it', async () => {
-  const cwd = folderOfFiles();
-  const args = ['watch', '--every', '0.01', 'data/1.db'];
-  expect(await unread(args, { cwd, stream: 'stdout', lines: 1 })).toEqual({ code: 0, other: '' });
-});
+it.each(['watch', 'watch --json', 'watch --json --quiet'])(
+  '%s, which has no end of its own, ends with 0 once nobody reads it',
+  async (name) => {
+    const cwd = folderOfFiles();
+    const args = [...name.split(' '), '--every', '0.01', 'data/1.db'];
+    expect(await unread(args, { cwd, stream: 'stdout', lines: 1 })).toEqual({ code: 0, other: '' });
+  },
+);
 
 it.skipIf(!existsSync('/dev/full'))('an output that finds no room is told, after all is done', async () => {
   const cwd = folderOfFiles();

@@ -1,7 +1,7 @@
 /** Each command once, for people and for programs: its output, its exit code, and what it did. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
@@ -197,7 +197,7 @@ describe('for people', () => {
     const { Results } = await documentOf(['copy', 'notes.db', url], { cwd });
     expect(Results[0]?.Error).toEqual({ Code: 'connection-failed', Message: `${place}: ${said}` });
     const { stderr } = await command(['copy', 'notes.db', 'postgres://me@/notes?sslmode=maybe'], { cwd });
-    expect(stderr).toMatch(/^error: 'notes\.db': To: .*sslmode/);
+    expect(stderr).toMatch(/^error: 'notes\.db': the target: .*sslmode/);
   });
 
   it.each(names)('%s --quiet says nothing if all is well', async (name) => {
@@ -260,6 +260,26 @@ describe('for programs', () => {
     const { Results } = await documentOf(['watch', '--count', '3', '--every', '0.01', 'notes.db'], { cwd });
     expect(Results[0]?.Result).toHaveLength(3);
     expect((Results[0]?.Result as unknown as { Row: number }[] | undefined)?.[2]?.Row).toBe(60);
+  });
+
+  it('watch --json writes each sample as it comes, and an error behind them', async () => {
+    const cwd = folderWithFile();
+    const child = spawn(process.execPath, [bin, 'watch', '--json', '--every', '0.01', 'notes.db'], { cwd });
+    onTestFinished(() => void child.kill());
+    const closed = once(child, 'close');
+    let stdout = '';
+    for await (const text of child.stdout.setEncoding('utf8')) {
+      stdout += text;
+      if (stdout.includes('"At"')) rmSync(join(cwd, 'notes.db'), { force: true });
+    }
+    expect(await closed).toEqual([1, null]);
+    const { Ok, Results } = JSON.parse(stdout);
+    expect({ Ok, Results }).toEqual({
+      Ok: false,
+      Results: [{ Path: 'notes.db', Ok: false, Result: expect.any(Array), Error: expect.any(Object) }],
+    });
+    expect(Results[0].Result[0].Row).toBe(60);
+    expect(Results[0].Error.Code).toBe('open-failed');
   });
 
   it('an error is in the document, and the exit code 1', async () => {
@@ -343,6 +363,18 @@ describe('help and arguments', () => {
     expect(exitCode).toBe(1);
     expect(stderr.trim()).toMatch(told);
   });
+
+  it.each(['info', 'verify', 'backup', 'restore', 'compact', 'watch'])(
+    '%s of what is no file names no parameter of a function',
+    async (name) => {
+      for (const place of ['postgres://me@/notes', ':memory:', 'file:notes.db?vfs=unix-none']) {
+        const args = [name, place, ...argsOf(name).slice(2)];
+        const { stderr, exitCode } = await command(args, { cwd: folderWithFile() });
+        expect(exitCode).toBe(1);
+        expect(stderr).toMatch(/^error: '.*': (it|the source) must be the path of a file, not /);
+      }
+    },
+  );
 
   it('a store whose name is that of an option of a function keeps it', async () => {
     const cwd = freshFolder();

@@ -100,7 +100,7 @@ it('the document is released some seconds later, and that does not tell it again
   other.exec('BEGIN IMMEDIATE');
   const closed = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'close');
   onTestFinished(() => closed.mockRestore());
-  const late = expect(persistence.storeUpdate('late', updateOf('x'.repeat(500_000)))).rejects.toThrow();
+  const late = expect(persistence.storeUpdate('late', updateOf('x'.repeat(1_000_000)))).rejects.toThrow();
   const early = expect(persistence.storeUpdate('early', updateOf('x'.repeat(900_000)))).rejects.toThrow();
   await Promise.all([late, early]);
   await expect.poll(() => closed.mock.results).toHaveLength(2);

@@ -81,11 +81,11 @@ function describeOn({ name, freshPlace }: Engine): void {
     it('hundreds of documents', async () => {
       const place = await freshPlace();
       const first = repoOn(place);
-      const handles = numbers(300).map((number) => first.repo.create<Doc>({ entries: [number] }));
+      const handles = numbers(200).map((number) => first.repo.create<Doc>({ entries: [number] }));
       await first.end();
       const second = repoOn(place);
       const found = await Promise.all(handles.map(({ url }) => second.repo.find<Doc>(url)));
-      expect(found.flatMap((handle) => handle.doc().entries)).toEqual(numbers(300));
+      expect(found.flatMap((handle) => handle.doc().entries)).toEqual(numbers(200));
       await second.end();
     });
 

@@ -350,7 +350,7 @@ console.log('still here');`;
     const persistence = persistenceOn(file, { maxPendingBytes: 1_000_000, overflow: 'reject', onError });
     const doc = new Y.Doc();
     await persistence.bindState('notes', doc);
-    for (const length of [500_000, 900_000]) doc.getText('text').insert(0, 'x'.repeat(length));
+    for (const length of [1_000_000, 900_000]) doc.getText('text').insert(0, 'x'.repeat(length));
     await persistence.clearDocument('notes');
     expect(errors).toEqual(['queue-full']);
     await persistence.writeState('notes', doc);
@@ -403,7 +403,7 @@ it('a storage of automerge-repo is closed while one write is under way and anoth
   const other = new DatabaseSync(file);
   other.exec('BEGIN IMMEDIATE');
   onTestFinished(() => other.close());
-  const saved = [storage.save(['a'], new Uint8Array(300_000)), storage.save(['b'], new Uint8Array(900_000))];
+  const saved = [storage.save(['a'], new Uint8Array(1_000_000)), storage.save(['b'], new Uint8Array(900_000))];
   const outcomes = Promise.allSettled(saved);
   await immediate(); // the second one has been refused by then
   await storage.close();
@@ -452,7 +452,7 @@ it('a storage of automerge-repo is given a chunk in the moment in which it has s
     return saved;
   });
   onTestFinished(() => spy.mockRestore());
-  await Promise.all([storage.save(['a'], new Uint8Array(300_000)), storage.save(['b'], new Uint8Array(900_000))]);
+  await Promise.all([storage.save(['a'], new Uint8Array(1_000_000)), storage.save(['b'], new Uint8Array(900_000))]);
   await (await later).saved;
   await storage.close();
 });

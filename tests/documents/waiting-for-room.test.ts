@@ -8,9 +8,11 @@ import { freshFile } from '../support/files.ts';
 import { persistenceOn, runEditor, storedText, type, updateOf } from './documents.ts';
 
 const NAMES = Array.from({ length: 12 }, (_, index) => `document ${index}`);
-/** Room for three of the documents, each of which has 300 kB. */
+/** Room for four of the documents, each of which has 300 kB. */
 const narrow = { maxPendingBytes: 1_000_000, overflow: 'reject', busyTimeoutMs: 100 } as const;
 const LONG = 'x'.repeat(300_000);
+/** While this waits, there is no room for another one of them. */
+const FULL = 'x'.repeat(narrow.maxPendingBytes);
 
 beforeAll(() => {
   process.env.SDS_PERSISTENCE_WORKERS = '1'; // all files of a worker share its memory
@@ -63,7 +65,7 @@ describe('a document', () => {
     const doc = new Y.Doc();
     await persistence.bindState('notes', doc);
     const unlock = lock(elsewhere);
-    const stored = others.storeUpdate('notes', updateOf('x'.repeat(900_000)));
+    const stored = others.storeUpdate('notes', updateOf(FULL));
     doc.getText('rest').insert(0, LONG);
     await expect.poll(() => told).toEqual(['queue-full']);
     type(doc, 'two');
@@ -81,7 +83,7 @@ describe('a document', () => {
     const others = persistenceOn(elsewhere, { ...narrow, busyTimeoutMs: 60_000 });
     await others.ready();
     const unlock = lock(elsewhere);
-    const stored = others.storeUpdate('notes', updateOf('x'.repeat(900_000)));
+    const stored = others.storeUpdate('notes', updateOf(FULL));
     const { prototype } = SDS_DesktopPersistenceProvider;
     const attempts = vi.spyOn(prototype as unknown as { compactByParcel(): Promise<boolean> }, 'compactByParcel');
     onTestFinished(() => attempts.mockRestore());
@@ -93,13 +95,13 @@ describe('a document', () => {
     expect(one?.clock).toBe(0);
   });
 
-  it('of which more is to be stored than there is room for is stored alone', async () => {
+  it('of which more is to be stored than there is ever room for is stored as well', async () => {
     const file = freshFile();
     const told: string[] = [];
     const persistence = persistenceOn(file, { ...narrow, onError: ({ code }) => void told.push(code) });
     const doc = new Y.Doc();
     await persistence.bindState('notes', doc);
-    const other = persistence.storeUpdate('other', updateOf(LONG));
+    const other = persistence.storeUpdate('other', updateOf(FULL));
     type(doc, 'all of it');
     doc.getText('rest').insert(0, 'x'.repeat(2 * narrow.maxPendingBytes));
     await persistence.destroy();
@@ -119,7 +121,7 @@ describe('a document', () => {
     const doc = new Y.Doc();
     await persistence.bindState('notes', doc);
     const unlock = lock(file);
-    const other = persistence.storeUpdate('other', updateOf('x'.repeat(900_000)));
+    const other = persistence.storeUpdate('other', updateOf(FULL));
     doc.getText('rest').insert(0, LONG);
     const written = persistence.writeState('notes', doc);
     await expect.poll(() => told).toEqual(['queue-full']);

@@ -156,4 +156,4 @@ function removeWhere<Key>(rows: Map<Key, unknown>, isMeant: (key: Key) => boolea
   for (const key of rows.keys()) if (isMeant(key)) rows.delete(key);
 }
 
-start(({ dbPath }) => new MemoryEngine(dbPath), 900);
+start(({ path }) => new MemoryEngine(path), 900);

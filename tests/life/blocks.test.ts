@@ -4,11 +4,13 @@ import { BlockPool } from '../../src/main/memory/block-pool.ts';
 
 const MiB = 1024 * 1024;
 
-function poolWith(...sizes: number[]): { pool: BlockPool; blocks: SharedArrayBuffer[] } {
-  const pool = new BlockPool(() => {});
+/** `letGo`: what a worker is told of. */
+function poolWith(...sizes: number[]): { pool: BlockPool; blocks: SharedArrayBuffer[]; letGo: number[] } {
+  const letGo: number[] = [];
+  const pool = new BlockPool((bytes) => letGo.push(bytes));
   const blocks = sizes.map((size) => pool.take(size * MiB));
   for (const block of blocks) pool.giveBack(block);
-  return { pool, blocks };
+  return { pool, blocks, letGo };
 }
 
 describe('blocks of shared memory', () => {
@@ -19,22 +21,24 @@ describe('blocks of shared memory', () => {
   });
 
   it('of any sizes are kept beside each other', () => {
-    const { pool, blocks } = poolWith(0.25, 1, 2, 4, 8, 64, 0.25);
+    const { pool, blocks, letGo } = poolWith(0.25, 1, 2, 4, 8, 64, 0.25);
     expect(pool.take(64 * MiB)).toBe(blocks[5]);
     expect(pool.take(MiB)).toBe(blocks[1]);
-    expect(pool.takeDropped()).toBe(0);
+    expect(letGo).toEqual([]);
   });
 
   it('are all used again in a flood that uses more than is kept for long', () => {
-    const { pool, blocks } = poolWith(...Array<number>(25).fill(4));
+    const { pool, blocks, letGo } = poolWith(...Array<number>(25).fill(4));
     for (const _ of blocks) expect(blocks).toContain(pool.take(3 * MiB));
-    expect(pool.takeDropped()).toBe(0);
+    expect(letGo).toEqual([]);
   });
 
-  it('make room for a new one, those first that came back first', () => {
-    const { pool, blocks } = poolWith(64, 16, 8);
+  it('make room for a new one, those first that came back first; the worker hears of it once the call has its place', async () => {
+    const { pool, blocks, letGo } = poolWith(64, 16, 8);
     pool.take(32 * MiB);
-    expect(pool.takeDropped()).toBe(64 * MiB);
+    expect(letGo).toEqual([]);
+    await null;
+    expect(letGo).toEqual([64 * MiB]);
     expect(pool.take(16 * MiB)).toBe(blocks[1]);
   });
 
@@ -42,12 +46,11 @@ describe('blocks of shared memory', () => {
     const { pool } = poolWith();
     const block = pool.take(MiB);
     pool.abandon(block);
-    expect(pool.takeDropped()).toBe(MiB);
-    expect(pool.takeDropped()).toBe(0);
+    expect(pool.bytes).toBe(0);
     expect(pool.take(MiB)).not.toBe(block);
   });
 
-  it('that came back long ago are dropped soon once there is too much', async () => {
+  it('are dropped a while after there is too much, down to what is kept for good', async () => {
     const letGo: number[] = [];
     const pool = new BlockPool((bytes) => letGo.push(bytes), 20);
     pool.giveBack(pool.take(16 * MiB));

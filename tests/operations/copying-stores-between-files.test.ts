@@ -28,6 +28,20 @@ it('a store of more patches than are listed at a time', async () => {
   expect(copied).toEqual(original);
 });
 
+it('stores of few rows and of some more, small and larger than what is read together', async () => {
+  const counts = [1, 63, 64, 65, 200];
+  const sql = [100, 100_000].flatMap((bytes) =>
+    counts.map(
+      (count) => `WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+        INSERT INTO patches SELECT '${count} of ${bytes}', ${count} - i, randomblob(${bytes}) FROM n;`,
+    ),
+  );
+  const dbPath = makeStoreFile(freshFile(), { sql: sql.join('') });
+  const target = join(freshFolder(), 'copy.db');
+  expect(await copyStores(dbPath, target)).toMatchObject({ Stores: 12, Patches: 60 + 2 * (1 + 63 + 64 + 65 + 200) });
+  expect(rowsOf(target).patches).toEqual(rowsOf(dbPath).patches);
+});
+
 it('what is on the lowest row, as a provider finds it', async () => {
   const lowest = '-9223372036854775808';
   const sql = `DELETE FROM patches; INSERT INTO patches (rowid, store_id, clock, data) VALUES (${lowest}, 'notes', 13, x'01'), (1, 'notes', -12, x'02');

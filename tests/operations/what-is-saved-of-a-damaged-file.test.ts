@@ -1,9 +1,20 @@
 /** A damaged page costs what lies on it, and no more: all else is saved into a new file, and it is told that something is missing. */
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { copyStores, SDS_DesktopPersistenceProvider, verifyDatabase } from 'sds-persistence-worker';
-import { expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { command } from '../support/command-line.ts';
 import { freshFile, freshFolder } from '../support/files.ts';
 import { makeStoreFile } from '../support/store-files.ts';
@@ -11,8 +22,7 @@ import { makeStoreFile } from '../support/store-files.ts';
 const PAGE = 4096;
 
 /** Three stores with patches, records and snapshots, and values; one of each kind is larger than a page. */
-async function makeFile(): Promise<string> {
-  const dbPath = freshFile();
+async function makeSound(dbPath: string): Promise<void> {
   for (const name of ['a', 'b', 'c']) {
     await using provider = new SDS_DesktopPersistenceProvider(dbPath, `the store ${name} ${'-'.repeat(100)}`);
     for (let i = 1; i <= 400; i++) {
@@ -24,6 +34,23 @@ async function makeFile(): Promise<string> {
       await provider.saveValue(`value ${name} ${i}`, new Uint8Array(i === 50 ? 9000 : 300).fill(i));
     }
   }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'sds-'));
+const sound = join(folder, 'sound.db');
+/** The rows of that file. */
+let whole: string[];
+
+beforeAll(async () => {
+  await makeSound(sound);
+  whole = readable(sound);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A copy of it, to be spoilt. */
+function makeFile(): string {
+  const dbPath = freshFile();
+  copyFileSync(sound, dbPath);
   return dbPath;
 }
 
@@ -72,7 +99,9 @@ function readable(dbPath: string): string[] {
       return Array.from({ length: 1300 }, (_, row) => {
         try {
           const found = one.get(row);
-          return found === undefined ? [] : [`${table} ${JSON.stringify({ ...found, data: String(found.data) })}`];
+          if (found === undefined) return [];
+          const data = Buffer.from(found.data as Uint8Array).toString('hex');
+          return [`${table} ${JSON.stringify({ ...found, data })}`];
         } catch {
           return [];
         }
@@ -143,8 +172,7 @@ it.each<[string, (dbPath: string) => void, number]>([
     1,
   ],
 ])('%s', async (_, spoil, lost) => {
-  const dbPath = await makeFile();
-  const whole = readable(dbPath);
+  const dbPath = makeFile();
   spoil(dbPath);
   const left = readable(dbPath);
   const target = join(freshFolder(), 'saved.db');
@@ -237,7 +265,7 @@ it('all of a store of more patches than are listed at a time', async () => {
 });
 
 it('a store is found by its name, also if the index does not lead to it', async () => {
-  const dbPath = await makeFile();
+  const dbPath = makeFile();
   for (const page of pagesOf(dbPath, 'sqlite_autoindex_patches_1')) damage(dbPath, page);
   const store = `the store c ${'-'.repeat(100)}`;
   const target = join(freshFolder(), 'saved.db');
@@ -248,7 +276,7 @@ it('a store is found by its name, also if the index does not lead to it', async 
 });
 
 it('the command line says that rows were left out, and what to do about a file that can not be read', async () => {
-  const dbPath = await makeFile();
+  const dbPath = makeFile();
   damage(dbPath, middle(pagesOf(dbPath, 'patches')));
   const saved = await command(['copy', '--salvage', dbPath, join(freshFolder(), 'saved.db')]);
   expect(saved.exitCode).toBe(0);
@@ -301,7 +329,7 @@ it('a value that says it is longer than any that SQLite stores costs itself alon
 });
 
 it('a damaged name in the schema is no reason to leave a table out: nothing is saved, and it is told', async () => {
-  const dbPath = await makeFile();
+  const dbPath = makeFile();
   const bytes = readFileSync(dbPath);
   bytes[bytes.indexOf('sds_records')] = 0x78;
   writeFileSync(dbPath, bytes);

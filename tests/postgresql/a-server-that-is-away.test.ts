@@ -6,6 +6,9 @@ import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../suppo
 import { runProgram } from '../support/programs.ts';
 import { codeOf } from './outcomes.ts';
 
+/** Of those that wait in vain each takes its time. */
+const PATCHES = 8;
+
 /** The first patch is stored; of those after the signal each is as much as may wait, so the second is held. */
 const held = (retryForMs: number) => `
   import { writeSync } from 'node:fs';
@@ -19,7 +22,7 @@ const held = (retryForMs: number) => `
   clearInterval(stays);
   const calls = [provider.appendPatch(new Uint8Array(60_000), 2)];
   writeSync(1, 'held\\n');
-  for (let clock = 3; clock <= 20; clock++) calls.push(provider.appendPatch(new Uint8Array(60_000), clock));
+  for (let clock = 3; clock <= ${PATCHES}; clock++) calls.push(provider.appendPatch(new Uint8Array(60_000), clock));
   const outcomes = await Promise.allSettled(calls);
   await provider.flush();
   const { Held } = provider.statistics();
@@ -155,7 +158,7 @@ describeOnPostgresql('a server that is away', () => {
     expect(calls).toBeGreaterThan(0);
     expect(new Set(codes)).toEqual(new Set(['carried out']));
     const { patches } = await postgresql.rowsOf(server.url(database));
-    expect(patches.map(({ clock }) => clock)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+    expect(patches.map(({ clock }) => clock)).toEqual(Array.from({ length: PATCHES }, (_, i) => i + 1));
   });
 
   it('and if it does not come back, until RetryForMs is over: then the calls that waited reject, and the caller goes on', async () => {

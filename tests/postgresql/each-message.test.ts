@@ -7,6 +7,6 @@ describeOnPostgresql('on PostgreSQL', () => {
   sliceOnPostgresql(
     'whichever message is lost, late or refused, every call is carried out once, or rejects for the right reason',
     (_, context) => runOn(server, postgresql, context),
-    0.005,
+    0.003,
   );
 });

@@ -7,6 +7,6 @@ describeOnPostgresql('on PostgreSQL', () => {
   sliceOnPostgresql(
     'what a lost connection had sent changes nothing, whenever it arrives',
     (_, context) => runOn(server, postgresql, context),
-    0.02,
+    0.01,
   );
 });

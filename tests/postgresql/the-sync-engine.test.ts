@@ -4,5 +4,5 @@ import { describeOnPostgresql } from '../support/postgresql.ts';
 import { sliceOnPostgresql } from './slices.ts';
 
 describeOnPostgresql('on PostgreSQL', () => {
-  sliceOnPostgresql('a sync engine that is ended in any way has nothing lost', runOn, 0.012);
+  sliceOnPostgresql('a sync engine that is ended in any way has nothing lost', runOn, 0.006);
 });

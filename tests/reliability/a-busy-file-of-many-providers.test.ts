@@ -8,7 +8,7 @@ import { runProgram } from '../support/programs.ts';
 
 it('a hundred and fifty thousand providers, of which one wants to wait', () => {
   const callers = new Set(
-    Array.from({ length: 150_000 }, (_, index) => ({ ...aCaller, busyTimeoutMs: index === 7 ? 1e6 : 0 })),
+    Array.from({ length: 150_000 }, (_, index) => ({ ...aCaller, BusyTimeoutMs: index === 7 ? 1e6 : 0 })),
   );
   let attempts = 0;
   const task = patiently(() => {

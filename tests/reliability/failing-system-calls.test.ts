@@ -7,7 +7,7 @@ import { findingsOf, type Rig } from '../../torture/rig.ts';
 const rigs: Record<string, { rig: Rig; scale: number }> = {
   'system calls that fail have the right code, lose nothing, and are over when they are over': {
     rig: runCalls,
-    scale: 0.01,
+    scale: 0.005,
   },
   'an operation whose system calls fail, or that is killed, leaves its files as they were or as they are to be': {
     rig: runOperations,

@@ -1,4 +1,5 @@
 /** What overlapping calls come to: patches that are called while a snapshot is on its way, and numbers that meet. */
+import { setImmediate } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { freshFile, patchOf } from '../support/files.ts';
@@ -28,9 +29,75 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
     it('deletes what it names, if the snapshot was stored before the patch was called', async () => {
       const provider = await withPatches();
       await provider.saveSnapshot(patchOf('snapshot'), 11);
+      await setImmediate();
       append(provider, 12, 13);
       await provider.prunePatches(13);
       expect(await left(provider)).toEqual([13]);
+    });
+
+    it('leaves what was called in the turn in which the snapshot has settled: whoever waited may go on only behind it', async () => {
+      const provider = await withPatches();
+      await provider.saveSnapshot(patchOf('snapshot'), 11);
+      append(provider, 12, 13);
+      await provider.prunePatches(14);
+      expect(await left(provider)).toEqual([12, 13]);
+      await provider.saveSnapshot(patchOf('with 13'), 13);
+      await provider.prunePatches(14);
+      expect(await left(provider)).toEqual([]);
+    });
+
+    it('leaves what clients add as soon as they are answered, though the program waits by way of functions of its own', async () => {
+      const provider = await withPatches();
+      let last = 11;
+      let goesOn = true;
+      const acknowledged: number[] = [];
+      const client = async () => {
+        while (goesOn) {
+          const clock = ++last;
+          await provider.appendPatch(patchOf(clock), clock);
+          acknowledged.push(clock);
+        }
+      };
+      const clients = [client(), client(), client(), client()];
+      const saved = async (clock: number) => {
+        await provider.saveSnapshot(new Uint8Array(3000), clock);
+      };
+      const checkpoint = async () => {
+        const clock = last;
+        await saved(clock);
+        await provider.prunePatches(last);
+        return clock;
+      };
+      const clocks: number[] = [];
+      while (clocks.length < 20) clocks.push(await checkpoint());
+      goesOn = false;
+      await Promise.all(clients);
+      const found = new Set(await left(provider));
+      const inSnapshot = Math.max(...clocks);
+      expect(acknowledged.filter((clock) => clock > inSnapshot && !found.has(clock))).toEqual([]);
+    });
+
+    it('leaves what is called behind flushSync() in the turn in which that stores the snapshot', async () => {
+      const provider = await withPatches();
+      const checkpoint = provider.saveSnapshot(patchOf('snapshot'), 11).then(() => provider.prunePatches(14));
+      await setImmediate();
+      provider.flushSync();
+      append(provider, 12, 13);
+      await checkpoint;
+      expect(await left(provider)).toEqual([12, 13]);
+    });
+
+    it('leaves what is called while a call is held until the snapshot has given its room back', async () => {
+      const options = { Acknowledge: 'committed', Overflow: 'block', MaxPendingBytes: 1024 * 1024 } as const;
+      const provider = open(await freshPlace(), options);
+      append(provider, 1, 11);
+      await provider.flush();
+      const checkpoint = provider.saveSnapshot(new Uint8Array(2_000_000), 11).then(() => provider.prunePatches(14));
+      await setImmediate();
+      void provider.appendPatch(Buffer.from(text(patchOf(12)).padEnd(200_000)), 12);
+      append(provider, 13, 13);
+      await checkpoint;
+      expect(await left(provider)).toEqual([12, 13]);
     });
 
     it('leaves what was called while the snapshot was on its way, until a later one has it', async () => {
@@ -86,6 +153,18 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
     await saved;
     await provider.prunePatches(14);
     expect(await left(provider)).toEqual([12, 13, 14]);
+  });
+
+  it('what a prune leaves is deleted behind a later snapshot that has it, also where promises resolve at once', async () => {
+    const provider = open(await freshPlace());
+    await provider.saveSnapshot(patchOf('snapshot'), 11); // waits for the file to be opened
+    append(provider, 12, 15);
+    await provider.prunePatches(13);
+    expect(await left(provider)).toEqual([12, 13, 14, 15]);
+    await provider.saveSnapshot(patchOf('with 15'), 15);
+    await provider.flush();
+    await provider.prunePatches(16);
+    expect(await left(provider)).toEqual([]);
   });
 
   it('a prune behind a snapshot deletes what it names, where promises resolve at once', async () => {

@@ -3,9 +3,9 @@ import type { Caller } from '../../src/worker/engine.ts';
 
 export const aCaller: Caller = {
   storeId: 'store',
-  verifyValues: false,
-  full: false,
-  busyTimeoutMs: 0,
+  VerifyValues: false,
+  Durability: 'normal',
+  BusyTimeoutMs: 0,
   exclusive: true,
   owned: false,
   snapshotFailure: undefined,

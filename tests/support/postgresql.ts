@@ -2,7 +2,7 @@
 import { describe, inject, it, onTestFinished, type TestContext } from 'vitest';
 import type { Engine } from './engine.ts';
 import { PostgresqlAddress, USER } from './postgresql-address.ts';
-import { databasesOn } from './postgresql-engine.ts';
+import { databaseOf, databasesOn } from './postgresql-engine.ts';
 import { PostgresqlServer, type ServerOptions } from './postgresql-server.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
@@ -85,20 +85,29 @@ export async function mayEndNothing(database: string): Promise<void> {
 
 /** Refuses what its server would not know if it had no COPY in binary form. */
 export async function placeWithoutCopy(): Promise<string> {
-  const { proxy, url } = await proxiedPlace();
+  const { proxy, url } = await lineTo(await postgresql.freshPlace());
   proxy.replace('(FORMAT binary)', '[FORMAT binary)');
   return url;
 }
 
-/** A database, the line to it, and the URL that leads through that. */
-export async function proxiedPlace(
-  to: PostgresqlAddress = server,
-): Promise<{ proxy: TcpProxy; url: string; database: string }> {
+interface Line {
+  proxy: TcpProxy;
+  /** Leads through the proxy. */
+  url: string;
+  database: string;
+}
+
+/** A database of the test's own, and the line to it. */
+export async function proxiedPlace(to: PostgresqlAddress = server): Promise<Line> {
   const database = await to.freshDatabase();
+  if (to === server) onTestFinished(() => to.dropDatabase(database));
+  return lineTo(to.url(database), to);
+}
+
+/** A line to a database that is there. */
+async function lineTo(place: string, to: PostgresqlAddress = server): Promise<Line> {
+  const database = databaseOf(place);
   const proxy = await TcpProxy.listen(to.port, to.host);
-  onTestFinished(async () => {
-    await proxy.close();
-    if (to === server) await to.dropDatabase(database);
-  });
+  onTestFinished(() => proxy.close());
   return { proxy, database, url: to.url(database, { port: proxy.port }) };
 }

@@ -3,7 +3,7 @@ import { SDS_DesktopPersistenceProvider, type SDS_PersistenceProvider } from 'sd
 import { ReferenceProvider } from '../../../tests/support/reference-provider.ts';
 import type { Side } from '../protocol/control.ts';
 
-/** A snapshot of 64 MB on its way must not hold up the patches behind it. */
+/** A snapshot of 64 MB on its way must not hold up those of other documents. */
 const MAX_PENDING_BYTES = 256 * 1024 * 1024;
 
 export function openProvider(side: Side, dbPath: string, storeId: string): SDS_PersistenceProvider {

@@ -19,8 +19,8 @@ interface SlabClass {
 }
 
 export class PendingMemory {
-  /** Capacity of all slabs in use and size of all large bytes: what waits for its commit. */
-  pendingBytes = 0;
+  /** Those of large writes, which are bounded apart from slabs: a huge one takes no room from small calls. */
+  largeBytes = 0;
   readonly blocks: BlockPool;
   arena: Arena;
   #classes: readonly SlabClass[];
@@ -32,6 +32,11 @@ export class PendingMemory {
     this.blocks = new BlockPool(onLetGo);
     this.arena = new Arena(new SharedArrayBuffer(arenaBytesFor(pendingBytes)));
     this.#classes = classesOf(this.arena);
+  }
+
+  /** All that waits for its commit. */
+  get pendingBytes(): number {
+    return this.#slabBytes + this.largeBytes;
   }
 
   /** Whether the arena has grown in a flood and is not in use: its pages could go back to the system. */
@@ -53,20 +58,19 @@ export class PendingMemory {
     return this.arena.buffer;
   }
 
-  /** A slab for an entry of so many bytes, for a batch that has so many; NO_SLAB if too much is pending. */
+  /** A slab for an entry of so many bytes, for a batch that has so many; NO_SLAB if too much is in use. */
   takeSlab(need: number, batchBytes: number, mostPending: number): number {
-    if (this.pendingBytes >= mostPending) return NO_SLAB;
+    if (this.#slabBytes >= mostPending) return NO_SLAB;
     const slab = this.#find(need, batchBytes);
     if (slab === NO_SLAB) return slab;
     const size = this.sizeOf(slab);
-    this.pendingBytes += size;
     this.#slabBytes += size;
     if (this.#slabBytes > this.#mostSlabBytes) this.#mostSlabBytes = this.#slabBytes;
     return slab;
   }
 
   hasRoom(need: number, mostPending: number): boolean {
-    if (this.pendingBytes >= mostPending) return false;
+    if (this.#slabBytes >= mostPending) return false;
     const slab = this.#find(need, 0);
     if (slab === NO_SLAB) return false;
     this.#classOf(slab)?.used.push(slab);
@@ -75,7 +79,6 @@ export class PendingMemory {
 
   giveBackSlab(slab: number): void {
     const size = this.sizeOf(slab);
-    this.pendingBytes -= size;
     this.#slabBytes -= size;
     this.#classOf(slab)?.used.push(slab);
   }

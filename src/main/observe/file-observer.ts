@@ -2,7 +2,7 @@
 import { Delays } from '../../protocol/delays.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { performance } from '../../protocol/surroundings.ts';
-import { begin, type Trace, tellOfError } from './channels.ts';
+import { type Trace, tellOfError } from './channels.ts';
 
 /** One cell, counted up with each batch and large write that is settled: operations on whole files make room for them. */
 export const traffic = new Int32Array(new SharedArrayBuffer(4));
@@ -34,11 +34,6 @@ export class FileObserver {
     this.#path = path;
   }
 
-  /** It has its place in the queue: only now may others hear of it. */
-  registered(watched: Watched): void {
-    watched.trace = begin('commit', () => ({ Path: this.#path }));
-  }
-
   ended({ patches, patchBytes, trace }: Watched, error: SDS_PersistenceError | undefined): void {
     this.settled += patches;
     this.settledBytes += patchBytes;
@@ -51,15 +46,6 @@ export class FileObserver {
       tellOfError(error, this.#path);
     }
     trace?.end({ Patches: patches, Bytes: patchBytes }, error);
-  }
-
-  beganLoad(call: string): Trace | undefined {
-    return begin('load', () => ({ Path: this.#path, Call: call }));
-  }
-
-  endedLoad(trace: Trace | undefined, error?: SDS_PersistenceError): void {
-    if (error !== undefined) tellOfError(error, this.#path);
-    trace?.end({}, error);
   }
 
   /** Holds a caller, and counts for how long. */

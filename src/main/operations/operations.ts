@@ -159,9 +159,10 @@ export async function describeDatabase(
  * Copies stores from files or PostgreSQL databases into one, and compares what was copied. Values belong to a file or
  * database and not to a store, so all of them come along; one that is there already gets both reference counts.
  *
- * Into a file goes all of it or nothing, in one transaction, which others may have open: their writes wait meanwhile. A file that is
- * not there is made. Into a PostgreSQL database it goes in many transactions, of whole stores: if it is cut off, call
- * it again, and it goes on from there.
+ * Into a file goes all of it or nothing, in one transaction, and a file that is not there is made. Others may have the file open, but
+ * no store that is replaced: their writes wait meanwhile, for up to their `BusyTimeoutMs`, then they reject with `database-busy`.
+ * Into a PostgreSQL database it goes in many transactions, of whole stores: if it is cut off, call it again, and it goes on
+ * from there.
  *
  * @param From - the path of a file, the URL of a PostgreSQL database, or an array of them
  * @param To - the path of a file, or the URL of a PostgreSQL database

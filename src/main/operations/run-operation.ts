@@ -52,8 +52,7 @@ class RunningOperation implements WaitingOperation {
 
   start(): void {
     this.#options.Signal?.addEventListener('abort', this.#onAbort); // it may throw: nothing is begun yet
-    if (this.#stopped === undefined) this.#threads.ask(this);
-    else this.#endWith(this.#stopped.reason);
+    this.#threads.ask(this);
   }
 
   begin(thread: Thread): void {
@@ -75,10 +74,7 @@ class RunningOperation implements WaitingOperation {
     if (this.#thread !== undefined && Atomics.compareExchange(this.#thread.cell, 0, RUNNING, STOPPED) === ALLOWED)
       return;
     this.#stopped ??= { reason };
-    if (this.#threads.giveUp(this)) this.#endWith(reason);
-  }
-
-  #endWith(reason: unknown): void {
+    if (!this.#threads.giveUp(this)) return;
     this.#letGo();
     this.result.reject(reason);
   }

@@ -3,10 +3,10 @@ import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
-import type { Loaded } from '../../protocol/service.ts';
+import type { Loaded, Location } from '../../protocol/service.ts';
 import { INLINE_LIMIT } from '../../protocol/slabs.ts';
-import { Promise } from '../../protocol/surroundings.ts';
-import type { Location } from '../location.ts';
+import { Promise, performance } from '../../protocol/surroundings.ts';
+import { begin } from '../observe/channels.ts';
 import { FileObserver } from '../observe/file-observer.ts';
 import { takeMark } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
@@ -14,9 +14,8 @@ import type { Batch } from './batch.ts';
 import type { Failed } from './failures.ts';
 import { Fifo } from './fifo.ts';
 import { drop } from './found.ts';
-import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
+import { InFlight, type Item, type Load, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
-import { Load } from './load.ts';
 import type { LoadCall, Member, WriteCall } from './member.ts';
 import { type BatchHost, LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts';
 import { type GiveUpReason, refuse, type Settled, settleBatch, settleLoad } from './settling.ts';
@@ -132,12 +131,13 @@ export class FileQueue implements OpenBatchOwner, Settled {
     const refusal = this.refusalOf(call.operation);
     if (refusal !== undefined) return Promise.reject(refusal);
     this.#openBatch.complete();
-    const load = new Load(call);
-    load.place = ++this.#lastPlace;
+    const place = ++this.#lastPlace;
+    const answer = Promise.withResolvers<unknown>();
+    const load: Load = { kind: 'load', call, place, askedAt: performance.now(), answer, trace: undefined };
     this.#waiting.push(load);
     this.wantsToSend();
-    load.trace = this.observer.beganLoad(call.operation);
-    return load.answer.promise;
+    load.trace = begin('load', () => ({ Path: this.dbPath, Call: call.operation }));
+    return answer.promise;
   }
 
   completed(batch: Batch): void {

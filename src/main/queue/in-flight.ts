@@ -1,7 +1,20 @@
 /** What was sent and is not settled; and what may follow it. */
+import type { Trace } from '../observe/channels.ts';
 import type { Batch } from './batch.ts';
 import { Fifo } from './fifo.ts';
-import type { Load } from './load.ts';
+import type { LoadCall } from './member.ts';
+
+/** It crosses by itself, through Comlink, behind all writes that were called before it. */
+export interface Load {
+  readonly kind: 'load';
+  readonly call: LoadCall;
+  /** Among all that was called on its file. */
+  readonly place: number;
+  /** By `performance.now()`. */
+  readonly askedAt: number;
+  readonly answer: PromiseWithResolvers<unknown>;
+  trace: Trace | undefined;
+}
 
 export type Item = Batch | Load;
 

@@ -97,7 +97,7 @@ export class Member {
   /** Told of a snapshot that is called, and by what its end is told: what is called meanwhile is kept from prunes. */
   snapshotCalled(clock: number, settler: { ended?: (isStored: boolean) => void }, isAcknowledged: boolean): void {
     this.snapshotWasQueued = isAcknowledged;
-    if (isAcknowledged || clock === 0) return;
+    if (clock === 0) return;
     const { store } = this;
     let begun = false;
     let ended = false;
@@ -110,6 +110,7 @@ export class Member {
       ended = true;
       store.snapshotEnded(clock, isStored, begun);
     };
+    if (isAcknowledged) return; // nothing is called meanwhile
     if (this.settings.Acknowledge === 'committed') begin();
     // as with a promise that resolves at once: only what follows the present run of the program comes meanwhile
     else void soon(begin);

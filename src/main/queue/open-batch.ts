@@ -10,6 +10,7 @@ import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import { Buffer, Promise } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
+import { begin } from '../observe/channels.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { takeOver } from '../transfer.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
@@ -110,7 +111,7 @@ export class OpenBatch {
     const made = Acknowledgement.of<unknown>();
     for (;;) {
       const refusal =
-        (isLarge ? this.#startAnew(length, member, operation) : undefined) ?? this.#makeRoom(need, member, operation);
+        (isLarge ? this.#startAnew(member, operation) : undefined) ?? this.#makeRoom(need, member, operation);
       if (refusal !== undefined) return Promise.reject(refusal);
       const batch = this.#batch as Batch; // #makeRoom has opened one
       const large = isLarge && data !== undefined ? this.#largeBytes(call, data, length, handedOver) : undefined;
@@ -128,7 +129,7 @@ export class OpenBatch {
       if (this.#writer.write(operation, flags, member.id, index, clock, gathered, gatheredLength, key, keyLength)) {
         if (large !== undefined) {
           batch.large = large;
-          this.#host.memory.pendingBytes += length;
+          this.#host.memory.largeBytes += length;
           if (operation === 'appendPatch') this.#appended(batch, member, clock, length);
           this.complete();
         }
@@ -161,11 +162,14 @@ export class OpenBatch {
     }
   }
 
-  /** Waits until so many bytes may be added beside the slabs: more than all that may be go alone. What is gathered goes first. */
-  #startAnew(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
+  /**
+   * Waits until a large write may be added, of whatever size: if it had to fit into what is left, smaller ones could overtake it
+   * for ever. What is gathered goes first.
+   */
+  #startAnew(member: Member, call: string): SDS_PersistenceError | undefined {
     const { memory } = this.#host;
-    const fits = () => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes;
-    const refusal = this.#queue.refusalOf(call) ?? this.#waitFor(fits, member, call);
+    const hasRoom = () => memory.largeBytes < member.settings.MaxPendingBytes;
+    const refusal = this.#queue.refusalOf(call) ?? this.#waitFor(hasRoom, member, call);
     if (refusal === undefined) this.complete();
     return refusal;
   }
@@ -235,7 +239,8 @@ export class OpenBatch {
       batch.announced = batch.sent; // no stack is left: the next call announces it
       throw error;
     }
-    this.#observer.registered(batch);
+    // it has its place in the queue: only now may others hear of it
+    batch.trace = begin('commit', () => ({ Path: this.#queue.dbPath }));
   }
 
   /** The batch, if it has a call, and was not sent yet. */

@@ -14,13 +14,13 @@ import {
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_FAILED, BATCH_NO_EFFECT, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
+import { tellOfError } from '../observe/channels.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { isExiting } from '../observe/notes.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
 import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
-import type { Item } from './in-flight.ts';
-import type { Load } from './load.ts';
+import type { Item, Load } from './in-flight.ts';
 import type { BatchHost } from './open-batch.ts';
 
 type Failures = Map<number, SDS_PersistenceError>;
@@ -41,7 +41,7 @@ export function settleBatch(batch: Batch, queue: Settled): void {
 
 /** Its memory goes back first: a promise may be told of room. */
 function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean, queue: Settled): void {
-  queue.host.memory.pendingBytes -= batch.large?.data.length ?? 0;
+  queue.host.memory.largeBytes -= batch.large?.data.length ?? 0;
   batch.large?.giveBack(finished);
   for (const slab of batch.slabs) queue.host.memory.giveBackSlab(slab);
   batch.settled = true;
@@ -109,7 +109,7 @@ export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {
     refuse(load, (call) => reviveError(loaded.failure, call, dbPath), queue);
     return;
   }
-  queue.observer.endedLoad(load.trace);
+  load.trace?.end({});
   const noMemory = 'there is no memory for what was found';
   void handOut(loaded.found, load.answer.resolve, (error) =>
     load.answer.reject(makeError('io-error', load.call.operation, dbPath, noMemory, error)),
@@ -126,7 +126,8 @@ export function refuse(item: Item, reason: GiveUpReason, queue: Settled): void {
   }
   const { member, operation } = item.call;
   const error = reason(operation);
-  queue.observer.endedLoad(item.trace, error);
+  tellOfError(error, queue.dbPath);
+  item.trace?.end({}, error);
   member.failed(operation, error, item.place);
   item.answer.reject(error);
 }

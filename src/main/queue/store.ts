@@ -3,10 +3,12 @@
  *
  * **What a prune leaves alone.** A program that waits for a snapshot goes on with its counter as it is by then, and what
  * was appended meanwhile is in no snapshot. So a prune that is called once the promise of a snapshot has settled deletes
- * no patch that was called while it was on its way, before a later snapshot with at least its number is stored. What is
- * called without waiting keeps its meaning; snapshots of number 0 say nothing of patches; and promises that resolve at the
- * call leave no meanwhile.
+ * no patch that was called while it was on its way, or in the turn of the event loop in which it has settled, before a later
+ * snapshot with at least its number is stored: whoever waits by way of other promises goes on within that turn, but behind
+ * others. What is called without waiting keeps its meaning; snapshots of number 0 say nothing of patches; and promises that
+ * resolve at the call leave no meanwhile.
  */
+import { nextTurn } from '../../protocol/surroundings.ts';
 
 /**
  * Patches that share a promise, since they were called one after the other: whatever else is called of their store ends the
@@ -37,13 +39,17 @@ export class Store {
   /** Snapshots on their way, with a number and a caller that waits for them; and the patches called meanwhile. */
   #onTheirWay = 0;
   #meanwhile = none;
+  /** Those that have settled in this turn of the event loop. */
+  #justSettled = 0;
   /** Those that prunes leave alone. */
   #held = none;
 
   /** Told of each patch that is appended. */
   appended(clock: number): void {
     this.appends++;
-    if (this.#onTheirWay > 0) this.#meanwhile = union(this.#meanwhile, { lowest: clock, highest: clock });
+    const patch = { lowest: clock, highest: clock };
+    if (this.#onTheirWay > 0) this.#meanwhile = union(this.#meanwhile, patch);
+    if (this.#justSettled > 0) this.#held = union(this.#held, patch);
   }
 
   /** From now on patches are called while a snapshot is on its way. */
@@ -53,12 +59,21 @@ export class Store {
 
   /** It has ended, having begun or not. */
   snapshotEnded(clock: number, isStored: boolean, hadBegun: boolean): void {
-    if (hadBegun) this.#onTheirWay--;
+    if (hadBegun) {
+      this.#onTheirWay--;
+      void this.#hasSettled();
+    }
     this.#held = union(this.#held, this.#meanwhile);
     if (this.#onTheirWay === 0) this.#meanwhile = none;
     const { lowest, highest } = this.#held;
     // it has the patches up to its number
     if (isStored && clock >= lowest) this.#held = clock >= highest ? none : { lowest: clock + 1, highest };
+  }
+
+  async #hasSettled(): Promise<void> {
+    this.#justSettled++;
+    await nextTurn();
+    this.#justSettled--;
   }
 
   /** The patches below which number a prune may delete. */

@@ -13,8 +13,25 @@ import type { WorkerLink } from './worker-link.ts';
  */
 export function sendAttach(link: WorkerLink, queue: FileQueue, member: Member): void {
   queue.completeBatch();
-  const message = messageOf(queue, member);
-  const { Password } = member.settings;
+  const { Password, ...settings } = member.settings;
+  const message: ProviderMessage = {
+    ...queue.location,
+    ...settings,
+    member: member.id,
+    file: queue.id,
+    delays: queue.observer.delays.shared,
+    password: member.password,
+    storeId: member.storeId,
+    exclusive: settings.Ownership === 'exclusive',
+    // one that leaves may have given its store back, although nobody has heard of that: whoever has opened it since owns it
+    owned: member.wasOwned && member.onDetach === undefined,
+    snapshotFailure: member.snapshotFailure && failureOf(member.snapshotFailure),
+    unsavedValues: Array.from(member.unsavedValues, ([key, { saves, error }]) => ({
+      key,
+      saves,
+      failure: failureOf(error),
+    })),
+  };
   const port = Password === undefined ? undefined : passwordAnswers(Password);
   link.call(
     (service) => (port === undefined ? service.attach(message) : service.attach(message, transfer(port, [port]))),
@@ -28,31 +45,4 @@ export function sendDetach(link: WorkerLink, member: Member): void {
     (service) => service.detach(member.id),
     (report) => member.onDetach?.(report),
   );
-}
-
-function messageOf(queue: FileQueue, member: Member): ProviderMessage {
-  const { settings } = member;
-  return {
-    member: member.id,
-    file: queue.id,
-    dbPath: queue.dbPath,
-    delays: queue.observer.delays.shared,
-    parameters: queue.location.parameters,
-    transient: queue.location.transient,
-    ...(queue.location.server === undefined ? {} : { server: queue.location.server }),
-    password: member.password,
-    storeId: member.storeId,
-    full: settings.Durability === 'full',
-    busyTimeoutMs: settings.BusyTimeoutMs,
-    verifyValues: settings.VerifyValues,
-    exclusive: settings.Ownership === 'exclusive',
-    // one that leaves may have given its store back, although nobody has heard of that: whoever has opened it since owns it
-    owned: member.wasOwned && member.onDetach === undefined,
-    snapshotFailure: member.snapshotFailure && failureOf(member.snapshotFailure),
-    unsavedValues: Array.from(member.unsavedValues, ([key, { saves, error }]) => ({
-      key,
-      saves,
-      failure: failureOf(error),
-    })),
-  };
 }

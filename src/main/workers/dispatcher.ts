@@ -1,12 +1,12 @@
 /** Between the files' queues and one worker: sends, settles, blocks. It knows the present thread, not its life. */
 
-import { transfer } from 'comlink';
+import { type Remote, transfer } from 'comlink';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { cellTime } from '../../protocol/clock.ts';
 import { WANTED_BY_BLOCKED, WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
 import { failureOf, reportedOf } from '../../protocol/errors.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
-import type { Loaded } from '../../protocol/service.ts';
+import type { Loaded, WorkerService } from '../../protocol/service.ts';
 import { later, soon } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import { needStack } from '../enough-stack.ts';
@@ -15,9 +15,8 @@ import { warnOfForeignWriter } from '../observe/warnings.ts';
 import type { Batch } from '../queue/batch.ts';
 import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
 import { drop } from '../queue/found.ts';
-import { type Item, WORTH_SENDING } from '../queue/in-flight.ts';
+import { type Item, type Load, WORTH_SENDING } from '../queue/in-flight.ts';
 import type { LargeBytes } from '../queue/large-bytes.ts';
-import type { Load } from '../queue/load.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 /** An arena that a flood has filled is exchanged after so much quiet. */
@@ -171,20 +170,19 @@ export class Dispatcher implements QueueHost {
 
   #callLoad(queue: FileQueue, load: Load): void {
     const { member, operation, key, clock } = load.call;
-    const ticket = { member: member.id, askedAt: cellTime(load.askedAt) };
+    const askedAt = cellTime(load.askedAt);
     const onAnswer = (loaded: Loaded) => {
       this.#settle(); // the writes before it
       queue.answer(load, loaded);
       this.pump();
     };
     const onFailure = (error: unknown) => onAnswer({ failure: { code: 'io-error', cause: reportedOf(error) } });
-    this.link?.call((service) => service.load(ticket, operation, key, clock), onAnswer, onFailure, drop);
+    const ask = (service: Remote<WorkerService>) => service.load(member.id, askedAt, operation, key, clock);
+    this.link?.call(ask, onAnswer, onFailure, drop);
   }
 
   #callWrite(queue: FileQueue, batch: Batch, large: LargeBytes): void {
     const { number, firstSlab, begunAt } = batch;
-    const dropped = this.memory.blocks.takeDropped();
-    const ticket = { file: queue.id, number, firstSlab, askedAt: cellTime(begunAt), dropped };
     const { data, lost, isShared } = large;
     const given = isShared ? data : lost === undefined ? transfer(data, [data.buffer]) : failureOf(lost);
     const onFailure = (error: unknown) => {
@@ -194,7 +192,9 @@ export class Dispatcher implements QueueHost {
     };
     // at once: batches behind it go off now, and the end of one is that of all before it
     const onRefused = (refusal: unknown) => queue.failedToSend(batch, refusal);
-    this.link?.call((service) => service.write(ticket, given), this.pump, onFailure, undefined, onRefused);
+    const ask = (service: Remote<WorkerService>) =>
+      service.write(queue.id, number, firstSlab, cellTime(begunAt), given);
+    this.link?.call(ask, this.pump, onFailure, undefined, onRefused);
   }
 
   #wasPushed(queue: FileQueue, batch: Batch): void {

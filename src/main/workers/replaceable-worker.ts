@@ -1,10 +1,9 @@
 /** A worker with its files: a thread that is lost gets a successor, with all providers and all that was left undone. */
 import { MAX_FILES } from '../../protocol/control.ts';
 import { type Failure, failureOf, makeError, reportedOf, reviveError } from '../../protocol/errors.ts';
-import type { Report } from '../../protocol/service.ts';
+import type { Location, Report } from '../../protocol/service.ts';
 import type { SDS_Statistics } from '../../protocol/statistics.ts';
 import { Channel } from '../channel/channel.ts';
-import type { Location } from '../location.ts';
 import { begin, log, tell } from '../observe/channels.ts';
 import { isExiting } from '../observe/notes.ts';
 import { FileQueue } from '../queue/file-queue.ts';

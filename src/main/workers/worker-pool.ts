@@ -3,8 +3,8 @@
  * more writers make no disk faster, and each costs some 18 MB. SDS_PERSISTENCE_WORKERS says otherwise.
  */
 import { availableParallelism } from 'node:os';
+import type { Location } from '../../protocol/service.ts';
 import { later, performance } from '../../protocol/surroundings.ts';
-import type { Location } from '../location.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import { guardExit } from './exit-guard.ts';
 import { type Pool, ReplaceableWorker } from './replaceable-worker.ts';

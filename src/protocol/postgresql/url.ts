@@ -9,7 +9,7 @@ export interface PostgresqlTarget {
   database: string;
   tls: 'disable' | 'require' | 'verify-ca' | 'verify-full';
   /** Paths of files in PEM form. */
-  tlsFiles: { ca?: string; cert?: string; key?: string };
+  tlsFiles: Partial<Record<'ca' | 'cert' | 'key', string | undefined>>;
   /** Whether the password must be proved for this very TLS connection (SCRAM-SHA-256-PLUS). */
   channelBinding: boolean;
   /** Run-time parameters for the server, as in `-c search_path=app`. */
@@ -70,7 +70,7 @@ export function parsePostgresqlUrl(
       password: password ?? given('password'),
       database,
       tls,
-      tlsFiles: whatIsGiven({ ca: given('sslrootcert'), cert: given('sslcert'), key: given('sslkey') }),
+      tlsFiles: { ca: given('sslrootcert'), cert: given('sslcert'), key: given('sslkey') },
       channelBinding: binding === 'require',
       options: given('options'),
     };
@@ -154,10 +154,6 @@ function isLocal({ host }: { host: string }): boolean {
 
 function nonEmpty(text: string | undefined): string | undefined {
   return text === '' ? undefined : text;
-}
-
-function whatIsGiven(paths: Record<string, string | undefined>): PostgresqlTarget['tlsFiles'] {
-  return Object.fromEntries(Object.entries(paths).filter(([, path]) => path !== undefined));
 }
 
 /** How a database is named in messages, logs and statistics. */

@@ -171,7 +171,7 @@ export class BatchReader implements Writes {
       if (this.#carriesOut && this.operation !== 'appendPatch') {
         noteOutcome(this, undefined);
         refuseUnfounded(this, (this.#flags & ENTRY_NEEDS_SNAPSHOT) !== 0);
-        if (this.caller.verifyValues) refuseFalseValue(this);
+        if (this.caller.VerifyValues) refuseFalseValue(this);
       }
       return true;
     }

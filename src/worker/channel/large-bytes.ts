@@ -5,25 +5,21 @@ import { discard, open } from '../../protocol/parcel.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 
-/** Of its own for each: they are freed like any others. */
-const noBytes = (): Bytes => ({ buffer: new ArrayBuffer(0), start: 0, length: 0 });
-
 export class LargeBytes {
   /** Why they did not come, if so. */
   readonly lost: EngineError | undefined;
   /** Answers the call that has brought them. */
   readonly answer: () => void;
-  #bytes: Bytes;
+  #bytes: Bytes | undefined;
 
   constructor(given: Bytes | Failure, answer: () => void) {
-    const isLost = 'code' in given;
-    this.#bytes = isLost ? noBytes() : given;
-    this.lost = isLost ? new EngineError(given.code, given.cause) : undefined;
+    if ('code' in given) this.lost = new EngineError(given.code, given.cause);
+    else this.#bytes = given;
     this.answer = answer;
   }
 
   get data(): Uint8Array {
-    const { buffer, start, length } = this.#bytes;
+    const { buffer, start, length } = this.#bytes as Bytes; // nothing asks for those that are lost
     return buffer instanceof MessagePort ? this.#open(buffer) : new Uint8Array(buffer, start, length);
   }
 
@@ -42,7 +38,7 @@ export class LargeBytes {
    * collected, be a reason to do so, and that takes the main thread's core for milliseconds.
    */
   free(): void {
-    const { buffer } = this.#bytes;
+    const buffer = this.#bytes?.buffer;
     if (buffer instanceof ArrayBuffer) buffer.transfer(0);
     if (buffer instanceof MessagePort) discard({ port: buffer });
   }

@@ -54,35 +54,28 @@ export function toFailure(thrown: unknown, path: string): Error {
   if (system.code === 'ERR_ACCESS_DENIED') return notAllowed(thrown as NotAllowed, path);
   const { code, reported } = withSystemReason(toEngineError(thrown), path);
   const primary = primaryCode(reported);
+  const failed = (kind: SDS_PersistenceErrorCode, detail: string, cause = reported) =>
+    new OperationError(kind, path, detail, cause);
   if (code === 'schema-mismatch') {
-    return new OperationError(
-      code,
-      path,
-      `this is no file of this package: ${reported.message}; name another one`,
-      reported,
-    );
+    return failed(code, `this is no file of this package: ${reported.message}; name another one`);
   }
-  if (primary === NOT_A_DATABASE) {
-    return new OperationError('open-failed', path, 'this is not an SQLite database; name another file', reported);
-  }
+  if (primary === NOT_A_DATABASE) return failed('open-failed', 'this is not an SQLite database; name another file');
   if (primary === CANNOT_OPEN && code !== 'database-full') {
     const tooMany = noMoreFiles(dirname(path));
     if (tooMany !== undefined) return systemFailure(tooMany, path);
     const refusal = refusedAccess(path, constants.R_OK);
-    return new OperationError(
-      'open-failed',
-      path,
-      'the file, or one beside it, can not be opened; check the rights of the file and its folder',
-      refusal === undefined ? reported : { ...reported, message: `${reported.message}: ${refusal.message}` },
-    );
+    const cause = refusal && { ...reported, message: `${reported.message}: ${refusal.message}` };
+    return failed('open-failed', NOT_OPENED, cause);
   }
   const sentence = needsItsProgram(reported.message)
     ? ITS_PROGRAM
     : reported.errcode === 0
       ? NOT_LOCKED
       : (sentences[code] ?? sentenceOf(code, reported.errcode) ?? (primary === IO_ERROR ? DISK : undefined));
-  return new OperationError(code, path, sentence ?? reported.message, reported);
+  return failed(code, sentence ?? reported.message);
 }
+
+const NOT_OPENED = 'the file, or one beside it, can not be opened; check the rights of the file and its folder';
 
 const ITS_PROGRAM =
   'a table of another program in this file uses a function or an order of texts that only that program has; ' +

@@ -2,16 +2,18 @@
 import { seenOf, snapshotNumber } from '../../protocol/compaction.ts';
 import type { Caller, Writes } from '../engine.ts';
 import { isLarge } from './chunks.ts';
+import type { Statement } from './connection.ts';
 import { type StoredName, storedName } from './names.ts';
 import { PackedPatches } from './packed-patches.ts';
+import { pruning } from './patches.ts';
 import { RecordChanges } from './records.ts';
 import type { Compaction, Snapshot } from './snapshots.ts';
 import { type Saved, ValueChanges } from './values.ts';
 
 /** Calls in a row of which only the order within each table counts; and the call behind them that touches several tables, or is large. */
 export interface Section {
-  /** Patches to be inserted, and numbers below which those of a store are deleted, in turn. */
-  readonly patches: (PackedPatches | Map<string, number>)[];
+  /** Patches to be inserted, and deletions of those below a number, in turn. */
+  readonly patches: (PackedPatches | Statement)[];
   /** Of each store the last one. */
   readonly snapshots: Map<string, Snapshot>;
   readonly records: RecordChanges;
@@ -63,15 +65,9 @@ export class Changes {
         last.add(store, writes.clock, writes.data, writes.at, writes.keepsBoth);
         return;
       }
-      case 'prunePatches': {
-        let last = patches.at(-1);
-        if (!(last instanceof Map)) {
-          last = new Map();
-          patches.push(last);
-        }
-        last.set(store, Math.max(writes.clock, last.get(store) ?? Number.NEGATIVE_INFINITY));
+      case 'prunePatches':
+        patches.push(pruning(store, writes.clock));
         return;
-      }
       case 'saveSnapshot':
         snapshots.set(store, this.#snapshot(store, writes.clock, writes.data));
         return;

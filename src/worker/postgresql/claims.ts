@@ -68,7 +68,7 @@ export class Claims {
   longestWait(most: number): number {
     let longest = 0;
     for (const callers of this.#callers.values()) {
-      for (const { busyTimeoutMs } of callers) longest = Math.max(longest, busyTimeoutMs);
+      for (const { BusyTimeoutMs } of callers) longest = Math.max(longest, BusyTimeoutMs);
       if (longest === most) break;
     }
     return longest;

@@ -147,7 +147,7 @@ function refusalOf(error: EngineError, user: string): EngineError {
 function tlsOf({ tls, tlsFiles }: PostgresqlTarget): ClientConfig['ssl'] {
   if (tls === 'disable') return false;
   try {
-    const files = Object.entries(tlsFiles).map(([name, path]) => [name, readFileSync(path, 'utf8')]);
+    const files = Object.entries(tlsFiles).map(([name, path]) => [name, path && readFileSync(path, 'utf8')]);
     return {
       ...Object.fromEntries(files),
       rejectUnauthorized: tls !== 'require',

@@ -22,17 +22,11 @@ export interface Result {
   count: number;
 }
 
-/** What `pg` asks of an object that takes part in its protocol, beside its own queries. */
-interface Exchange {
-  /** As its own queries have one: tools that trace queries replace it, and so learn when they end. */
-  callback(error: unknown): void;
-  submit(): void;
-  handleError(error: Error): void;
-  handleReadyForQuery(): void;
-  handleRowDescription(): void;
-  handleDataRow(message: { fields: (string | null)[] }): void;
-  handleCommandComplete(message: { text: string }): void;
-  handleCopyData(message: { chunk: Buffer }): void;
+/** What is done with the parts of an answer. */
+interface Parts {
+  handleDataRow?: (message: { fields: (string | null)[] }) => void;
+  handleCommandComplete?: (message: { text: string }) => void;
+  handleCopyData?: (message: { chunk: Buffer }) => void;
 }
 
 /** What the types of `pg` do not tell of a client's connection. */
@@ -162,7 +156,7 @@ export class Connection {
     if (!ended) throw toEngineError(new Error('the server ended a COPY in the middle'));
   }
 
-  #exchange(statements: readonly Statement[], parts: Partial<Exchange>): Promise<void> {
+  #exchange(statements: readonly Statement[], parts: Parts): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       let over = false;
       const watch = watchForSilence(this.#wire.stream, this.#askElsewhere, this.patience, (since, found) => {
@@ -189,9 +183,11 @@ export class Connection {
             failure ??= error; // told once the server is through: until then the connection speaks of this
           }
         };
-      const exchange: Exchange = {
+      /** What `pg` asks of an object that takes part in its protocol, beside its own queries. */
+      const exchange = {
         submit: () => this.#submit(statements),
-        callback: () => {},
+        /** As its own queries have one: tools that trace queries replace it, and so learn when they end. */
+        callback: (_: unknown) => {},
         handleError: end,
         handleReadyForQuery: () => end(failure),
         handleRowDescription: () => {},

@@ -35,8 +35,8 @@ export class PostgresqlEngine implements Engine {
   #takesBoth = true;
 
   constructor(settings: PostgresqlSettings) {
-    this.#mayCreate = settings.createTables;
-    this.#holder = new Holder(settings.session, settings.leaseMs);
+    this.#mayCreate = settings.CreateTables;
+    this.#holder = new Holder(settings.session, settings.LeaseMs);
     this.#claims = new Claims(this.#holder);
     this.#link = new ServerLink(settings, (connection) => this.#register(connection));
     this.#lease = new Lease(this.#holder, this.#claims, this.#link);
@@ -61,7 +61,7 @@ export class PostgresqlEngine implements Engine {
     this.#claims.announce(caller);
     this.#link.passwords.offer(caller);
     const { patience } = this.#link;
-    patience.lockMs = Math.max(patience.lockMs, caller.busyTimeoutMs);
+    patience.lockMs = Math.max(patience.lockMs, caller.BusyTimeoutMs);
   }
 
   setDurability(full: boolean): void {
@@ -79,7 +79,7 @@ export class PostgresqlEngine implements Engine {
     this.#claims.leave(caller);
     return async () => {
       const { patience, passwords } = this.#link;
-      if (caller.busyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
+      if (caller.BusyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
       await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
       passwords.withdraw(caller); // a new connection may have taken its password
     };
@@ -145,8 +145,7 @@ export class PostgresqlEngine implements Engine {
     for (const packed of inserted) {
       const met = await collidedOf(readingBy(connection), packed);
       // those of patches that are kept lie under another number
-      const ignored = met.filter((position) => !packed.keepers.has(position));
-      collided.push(...packed.entriesAt(ignored));
+      collided.push(...packed.entriesAt(met.filter((position) => !packed.keepers.has(position))));
     }
   }
 

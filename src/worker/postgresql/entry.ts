@@ -5,7 +5,7 @@ import { PostgresqlEngine } from './engine.ts';
 /** Shorter than for files: leases are renewed, and the server is heard, in the event loop alone. */
 const LINGER_MS = 200;
 
-start(({ dbPath, server }) => {
-  if (server === undefined) throw new Error(`'${dbPath}' is no database on a server`); // a fault of this program
+start(({ path, server }) => {
+  if (server === undefined) throw new Error(`'${path}' is no database on a server`); // a fault of this program
   return new PostgresqlEngine(server);
 }, LINGER_MS);

@@ -2,8 +2,8 @@
 import type { Section } from './changes.ts';
 import { deletionOfUnnamed, isLarge } from './chunks.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
-import type { PackedPatches } from './packed-patches.ts';
-import { collidedOf, insertCarefully, insertion, pruning } from './patches.ts';
+import { PackedPatches } from './packed-patches.ts';
+import { collidedOf, insertCarefully, insertion } from './patches.ts';
 import { compact, type Snapshot, snapshotHead } from './snapshots.ts';
 import { readingBy, UNLIMITED } from './transactions.ts';
 import { saveLargeValue } from './values.ts';
@@ -26,9 +26,9 @@ export class Execution {
 
   async carryOut({ patches, snapshots, records, end }: Section): Promise<void> {
     for (const step of patches) {
-      if (step instanceof Map) {
+      if (!(step instanceof PackedPatches)) {
         await this.#seeWhatCollided();
-        this.#statements.push(...pruning(step));
+        this.#statements.push(step);
       } else if (step.keepers.size === 0) {
         this.#inserted.set(this.#statements.length, step);
         this.#statements.push(insertion(step));

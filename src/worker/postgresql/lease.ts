@@ -7,7 +7,7 @@ import type { Claims } from './claims.ts';
 import type { Connection } from './connection.ts';
 import type { Holder } from './holder.ts';
 import type { ServerLink } from './server-link.ts';
-import { leadsNowhere } from './sqlstates.ts';
+import { ServerError } from './sqlstates.ts';
 
 export class Lease {
   readonly #holder: Holder;
@@ -54,7 +54,7 @@ export class Lease {
     this.#beside ??= this.#renewBeside()
       .catch((error) => {
         // fenced, or the row is locked: found out by the transaction under way, and this connection is as good as before
-        if (leadsNowhere(error)) this.#keeper?.drop();
+        if (error instanceof ServerError && error.retry === 'reconnect') this.#keeper?.drop();
       })
       .finally(() => {
         this.#beside = undefined;

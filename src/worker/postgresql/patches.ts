@@ -67,11 +67,8 @@ export async function loadPatchesSince(connection: Reading, store: string, clock
   return packer.end();
 }
 
-export function pruning(numbers: ReadonlyMap<string, number>): Statement[] {
-  return [...numbers].map(([store, clock]) => ({
-    text: 'DELETE FROM sds_patches WHERE store_id = $1 AND clock < $2',
-    values: [store, String(clock)],
-  }));
+export function pruning(store: string, clock: number): Statement {
+  return { text: 'DELETE FROM sds_patches WHERE store_id = $1 AND clock < $2', values: [store, String(clock)] };
 }
 
 /**
@@ -132,6 +129,17 @@ interface Stretch {
   to: number;
 }
 
+/**
+ * The first free number from $3 on, and a taken one from $2 on that has these bytes. OFFSET 0 keeps it a look into the index for each
+ * row: a join is slow where nothing is known of a store's rows yet.
+ */
+const FREE =
+  'SELECT free, (SELECT clock FROM sds_patches WHERE store_id = $1 AND clock >= $2 AND clock < free AND data = $4 LIMIT 1) ' +
+  'FROM (SELECT coalesce((SELECT p.clock + 1 FROM sds_patches p WHERE p.store_id = $1 AND p.clock >= $3 AND NOT EXISTS ' +
+  '(SELECT 1 FROM sds_patches q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1 OFFSET 0) ' +
+  'AND EXISTS (SELECT 1 FROM sds_patches r WHERE r.store_id = $1 AND r.clock = $3) ' +
+  'ORDER BY p.clock LIMIT 1), $3::bigint) AS free OFFSET 0) AS f';
+
 /** As in an SQLite file: see `PatchWriter`, which says why the same bytes on the way count. Returns the number where they are. */
 async function keepUnderFree(
   connection: Connection,
@@ -140,37 +148,22 @@ async function keepUnderFree(
   bytes: Buffer,
   stretch: Stretch,
 ): Promise<number> {
-  let tried: number | undefined;
-  for (;;) {
-    const free = await firstFree(connection, store, stretch.to);
+  for (let tried: number | undefined; ; tried = stretch.to) {
+    const { rows } = await connection.one({ text: FREE, values: [store, String(clock), String(stretch.to), bytes] });
+    const [free, same] = rows[0]?.map((number) => (number === null ? undefined : Number(number))) ?? [];
+    if (same !== undefined) return same;
+    if (free === undefined || !Number.isSafeInteger(free)) {
+      throw new EngineError('invalid-argument', { message: `there is no free number above ${clock}` });
+    }
     if (free === tried) {
       const message = `nothing is stored under the free number ${free}: does a trigger or a rule keep rows out of sds_patches?`;
       throw new EngineError('io-error', { message }, true);
     }
-    tried = stretch.to = free;
-    const { rows } = await connection.one({
-      text: 'SELECT clock FROM sds_patches WHERE store_id = $1 AND clock >= $2 AND clock < $3 AND data = $4 LIMIT 1',
-      values: [store, String(clock), String(free), bytes],
-    });
-    if (rows[0] !== undefined) return Number(rows[0][0]);
+    stretch.to = free;
     const { count } = await connection.one({
       text: `${INTO} VALUES ($1, $2, $3) ON CONFLICT (store_id, clock) DO NOTHING`,
       values: [store, String(free), bytes],
     });
     if (count > 0) return free; // otherwise another process was faster
   }
-}
-
-/** OFFSET 0 keeps it a look into the index for each row: a join is slow where nothing is known of a store's rows yet. */
-async function firstFree(connection: Connection, store: string, clock: number): Promise<number> {
-  const { rows } = await connection.one({
-    text:
-      'SELECT p.clock + 1 FROM sds_patches p WHERE p.store_id = $1 AND p.clock >= $2 AND NOT EXISTS ' +
-      '(SELECT 1 FROM sds_patches q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1 OFFSET 0) ' +
-      'AND EXISTS (SELECT 1 FROM sds_patches r WHERE r.store_id = $1 AND r.clock = $2) ORDER BY p.clock LIMIT 1',
-    values: [store, String(clock)],
-  });
-  const free = rows[0] === undefined ? clock : Number(rows[0][0]);
-  if (Number.isSafeInteger(free)) return free;
-  throw new EngineError('invalid-argument', { message: `there is no free number above ${clock}` });
 }

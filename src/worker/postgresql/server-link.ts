@@ -9,7 +9,7 @@ import type { Connection, Patience } from './connection.ts';
 import { mustRegister, notUpdated } from './holder.ts';
 import { loadPg } from './load-pg.ts';
 import { Passwords } from './password.ts';
-import { leadsNowhere, ServerError } from './sqlstates.ts';
+import { ServerError } from './sqlstates.ts';
 
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
@@ -42,52 +42,36 @@ export class ServerLink {
 
   /** @param register - makes this process known over a connection: a new one, or after it was fenced */
   constructor(settings: PostgresqlSettings, register: (connection: Connection) => Promise<void>) {
-    const { connectTimeoutMs, retryForMs, leaseMs } = settings;
+    const { ConnectTimeoutMs, RetryForMs, LeaseMs } = settings;
     this.#settings = settings;
     this.patience = {
-      connectMs: connectTimeoutMs,
-      retryForMs,
-      probeMs: Math.min(connectTimeoutMs, Math.max(retryForMs, LEAST_PROBE_MS)),
+      connectMs: ConnectTimeoutMs,
+      retryForMs: RetryForMs,
+      probeMs: Math.min(ConnectTimeoutMs, Math.max(RetryForMs, LEAST_PROBE_MS)),
       lockMs: 0,
       full: false,
-      idleMs: leaseMs,
+      idleMs: LeaseMs,
     };
     this.#register = register;
   }
 
   /** Again, if the connection is lost or the transaction undone: the work has to find out what of an earlier attempt was committed. */
   use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    return this.#inTurn(() => this.#tryAgain(work));
+    return this.#inTurn(() => this.#tryAgain(work, true));
   }
 
   /**
-   * Does something unless nothing was asked of the server yet, or it is known to be away; `inAnyCase` it connects then, too. Again if the
-   * connection is lost, while the server can be reached; what fails in the end is left to others to notice.
+   * Does something unless nothing was asked of the server yet, or it is known to be away; `inAnyCase` it connects then, too. What fails,
+   * though it was tried over a new connection, is left to others to notice.
    */
   useOnce(work: (connection: Connection) => Promise<unknown>, inAnyCase = false): Promise<void> {
     return this.#inTurn(async () => {
       const mayConnect = inAnyCase || (this.#connection !== undefined && this.#awaySince === undefined);
       if (!mayConnect && !this.isConnected) return;
-      for (let isFirst = true; ; isFirst = false) {
-        const triedAt = performance.now();
-        let used: Connection | undefined;
-        try {
-          used = await this.#ready();
-          await work(used);
-          this.#awaySince = this.#gaveUp = undefined;
-          return;
-        } catch (error) {
-          const isLost = leadsNowhere(error);
-          if (isFirst && mustRegister(error)) this.#isRegistered = false;
-          else if (isFirst && isLost && used?.unreachable === false) used.drop();
-          else {
-            // the lease runs out by itself; a server that does not let this process in is asked no more, whatever its reason
-            if (used === undefined) this.#noteAway(triedAt);
-            else if (isLost) this.#noteAway(performance.now());
-            return;
-          }
-        }
-      }
+      await this.#tryAgain(work, false).catch(() => {
+        // the lease runs out by itself; a server that does not let this process in is asked no more, whatever its reason
+        if (!this.isConnected) this.#noteAway(performance.now());
+      });
     });
   }
 
@@ -98,14 +82,16 @@ export class ServerLink {
     return result;
   }
 
-  async #tryAgain<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+  /** @param isCall - whether a caller waits: else the server is not waited for, and no call fails with this or this with one */
+  async #tryAgain<T>(work: (connection: Connection) => Promise<T>, isCall: boolean): Promise<T> {
+    const retryForMs = isCall ? this.patience.retryForMs : 0;
     const begunAt = performance.now();
     const askedAt = begunAt - msSince(this.askedAt, cellTime(begunAt));
     // what has waited in the queue while an earlier call waited for the server has waited with it
     const hasWaited = (now: number) => now - Math.max(askedAt, this.#awaySince ?? now);
     const gaveUp = this.#gaveUp;
     const isBehind = gaveUp !== undefined && askedAt <= gaveUp.at;
-    if (isBehind && hasWaited(begunAt) >= this.patience.retryForMs) throw gaveUp.error;
+    if (isCall && isBehind && hasWaited(begunAt) >= retryForMs) throw gaveUp.error;
     let pauseMs = FIRST_PAUSE_MS;
     let fenced = 0;
     /** Whether work went down with its connection, and it is not known yet whether it was committed. */
@@ -141,9 +127,9 @@ export class ServerLink {
         const waited = isAway ? hasWaited(now) : now - begunAt;
         // it is not known when it was lost: a new one is tried in any case, unless that was done to find out
         const wasOld = isAway && used !== undefined && used === before && !used.unreachable;
-        if (waited >= this.patience.retryForMs && !wasOld) {
+        if (waited >= retryForMs && !wasOld) {
           const wasSlow = now - triedAt >= this.patience.probeMs; // one that refuses at once may be asked again
-          if (isAway) this.#gaveUp = wasSlow ? { at: now, error } : undefined;
+          if (isAway && isCall) this.#gaveUp = wasSlow ? { at: now, error } : undefined;
           throw failed(mustRegister(error) ? notUpdated() : error);
         }
         // not in step with other processes that wait for the same server

@@ -18,11 +18,6 @@ export class ServerError extends EngineError {
   }
 }
 
-/** Whether the connection is gone, or leads to a server that does not write. */
-export function leadsNowhere(error: unknown): boolean {
-  return error instanceof ServerError && error.retry === 'reconnect';
-}
-
 type Verdict = [SDS_PersistenceErrorCode, ServerError['retry']];
 
 /** By the whole code, else by its class, the first two characters. */

@@ -7,6 +7,9 @@ import type { Connection, Reading, Result, Statement } from './connection.ts';
  */
 export const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL read committed' };
 
+/** What is read is as the database is at one moment, whatever is committed meanwhile. */
+export const BEGIN_READING: Statement = { text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' };
+
 /** 0 would wait for ever. */
 const LEAST_LOCK_MS = 1;
 
@@ -21,7 +24,7 @@ const FULL: Statement = {
 };
 
 /** Set for one transaction alone: a pooler gives the next one to another connection, and an operator may change it at any time. */
-function settings({ patience }: Connection, leastLockMs = LEAST_LOCK_MS): Statement[] {
+export function settings({ patience }: Connection, leastLockMs = LEAST_LOCK_MS): Statement[] {
   return [
     { text: `SET LOCAL lock_timeout = ${Math.max(patience.lockMs, leastLockMs)}` },
     { text: `SET LOCAL idle_in_transaction_session_timeout = ${patience.idleMs}` },
@@ -71,21 +74,6 @@ export function readingBy(connection: Connection): Reading {
       ),
     escapeLiteral: (text) => connection.escapeLiteral(text),
   };
-}
-
-/** Reads as the database is at one moment, whatever is committed meanwhile: `first`, and what is asked for with its results. */
-export function ofOneMoment<T>(
-  connection: Connection,
-  first: readonly Statement[],
-  read: (results: Result[]) => Promise<T>,
-): Promise<T> {
-  return inTransaction(connection, async () => {
-    const begin = [{ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' }, ...settings(connection)];
-    const results = await connection.run(...begin, ...first);
-    const found = await read(results.slice(begin.length));
-    await connection.run(COMMIT);
-    return found;
-  });
 }
 
 /** Rolls back if the work fails, unless the connection is lost, which does the same. */

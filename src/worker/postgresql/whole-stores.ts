@@ -6,7 +6,7 @@ import { deletionOfUnnamed, readWhole } from './chunks.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
 import { nameOf } from './names.ts';
 import { loadPatchesSince } from './patches.ts';
-import { ofOneMoment, UNLIMITED } from './transactions.ts';
+import { BEGIN_READING, COMMIT, inTransaction, settings, UNLIMITED } from './transactions.ts';
 
 const BEFORE_ALL = Number.MIN_SAFE_INTEGER - 1;
 
@@ -15,15 +15,18 @@ export function loadStore(connection: Connection, store: string): Promise<StoreF
     'SELECT clock FROM sds_snapshots WHERE store_id = $1',
     'SELECT max(clock) FROM sds_patches WHERE store_id = $1',
   ].map((text) => ({ text, values: [store] }));
-  return ofOneMoment(connection, [UNLIMITED, ...clocks], async ([, ...results]) => {
-    const [ofSnapshot, highest] = results.map(({ rows }) => rows[0]?.[0] ?? undefined);
+  return inTransaction(connection, async () => {
+    const results = await connection.run(BEGIN_READING, ...settings(connection), UNLIMITED, ...clocks);
+    const [ofSnapshot, highest] = results.slice(-clocks.length).map(({ rows }) => rows[0]?.[0] ?? undefined);
     const numbers = [ofSnapshot, highest].filter((number) => number !== undefined).map(Number);
-    return {
+    const found = {
       snapshot: ofSnapshot === undefined ? undefined : await readWhole(connection, 'sds_snapshots', store),
       snapshotClock: ofSnapshot === undefined ? undefined : Number(ofSnapshot),
       patches: await loadPatchesSince(connection, store, BEFORE_ALL),
       lastClock: numbers.length === 0 ? 0 : Math.max(...numbers),
     };
+    await connection.run(COMMIT);
+    return found;
   });
 }
 

@@ -1,5 +1,6 @@
 /** The engine for SQLite files: connections, transactions, and what loads read. */
 import { FOREIGN_WRITER } from '../../protocol/control.ts';
+import { ifPossible } from '../../protocol/if-possible.ts';
 import type { PackedBytes } from '../../protocol/packed-bytes.ts';
 import type { ProviderMessage, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
@@ -40,7 +41,7 @@ export class SqliteEngine implements Engine {
 
   attach(): undefined {
     if (this.#connection !== undefined && this.#connection.opened.whereIsFile() !== 'there') {
-      this.#connection.wal?.takeIn();
+      this.#connection.wal?.checkpoint('PASSIVE');
       this.#abandon();
     }
     this.#connect();
@@ -67,7 +68,7 @@ export class SqliteEngine implements Engine {
   transact(writes: Writes, commitPoint: CommitPoint): void {
     this.#comeBackToFile();
     const connection = this.#connect();
-    const { opened, statements, writer } = connection;
+    const { statements, writer } = connection;
     let bytes = 0;
     try {
       // IMMEDIATE: a read that turns into a write fails at once, whatever the timeout (SQLITE_BUSY_SNAPSHOT)
@@ -75,7 +76,7 @@ export class SqliteEngine implements Engine {
       while (writes.next()) bytes += perform(writes, connection);
       writer.insert();
       bytes += PAGE_BYTES * writer.places;
-      if (hasWalResetFault(opened.version) && sawForeignWriter(connection)) {
+      if (hasWalResetFault() && sawForeignWriter(connection)) {
         Atomics.store(this.#control, FOREIGN_WRITER, this.#name.file + 1);
       }
       for (const at of writer.collided) writes.markWithoutEffect(at);
@@ -127,37 +128,11 @@ export class SqliteEngine implements Engine {
     return this.#read(({ records }) => records.loadAll(storeId, prefix));
   }
 
+  /** In one transaction: what several statements find belongs together. */
   #read<T>(read: (connection: Connection) => T): T {
     this.#comeBackToFile();
-    let connection: Connection;
-    try {
-      connection = this.#connect();
-    } catch (error) {
-      if (!(error instanceof EngineError) || error.code !== 'database-full') throw error;
-      return this.#readWithoutRoom(read, error);
-    }
-    return this.#readBy(connection, read);
-  }
-
-  /** There is no room for what a connection needs beside the file, or makes in it: reading it needs neither. */
-  #readWithoutRoom<T>(read: (connection: Connection) => T, failure: EngineError): T {
-    if (keepsStatementsOpen()) throw failure; // such a Node would go on locking everybody out
-    let opened: OpenedDatabase;
-    try {
-      opened = openDatabase(this.#name, this.#full, true);
-    } catch {
-      throw failure; // there is nothing to read yet, or it is not to be had alone: what failed first says what to do
-    }
-    try {
-      return this.#readBy(connectionOn(opened, undefined), read);
-    } finally {
-      opened.database.close();
-    }
-  }
-
-  /** In one transaction: what several statements find belongs together. */
-  #readBy<T>(connection: Connection, read: (connection: Connection) => T): T {
-    const { statements } = connection;
+    const connection = this.#connectToRead();
+    const { statements, opened } = connection;
     try {
       statements.get('BEGIN').run();
       const found = read(connection);
@@ -166,6 +141,23 @@ export class SqliteEngine implements Engine {
     } catch (error) {
       this.#rollBack(connection);
       throw this.#failed(error);
+    } finally {
+      if (opened.onlyReads) opened.database.close();
+    }
+  }
+
+  /** Without room for what a connection needs beside the file, or makes in it: one for this time. Reading it needs neither. */
+  #connectToRead(): Connection {
+    try {
+      return this.#connect();
+    } catch (error) {
+      const isFull = error instanceof EngineError && error.code === 'database-full';
+      // such a Node would go on locking everybody out
+      if (!isFull || keepsStatementsOpen()) throw error;
+      // with nothing to read yet, or where it is not to be had alone, what failed first says what to do
+      const opened = ifPossible(() => openDatabase(this.#name, this.#full, true));
+      if (opened === undefined) throw error;
+      return connectionOn(opened, undefined);
     }
   }
 
@@ -226,7 +218,8 @@ export class SqliteEngine implements Engine {
     let found: Whereabouts = 'missing';
     try {
       found = opened.whereIsFile();
-      if (found === 'missing') wal?.takeIn();
+      // as SQLite does at closing, but not for a file that was moved away
+      if (found === 'missing') wal?.checkpoint('PASSIVE');
     } finally {
       if (found === 'there') closeDatabase(opened.database);
       else opened.close(); // the log may be another file's

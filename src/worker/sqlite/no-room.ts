@@ -3,8 +3,9 @@
  * error or a file that can't be opened, without the system's own words; nor does it say which of its files may not be written.
  * So the system is asked again.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
+import { withOpen } from '../../protocol/with-open.ts';
 import { EngineError } from '../engine.ts';
 import { CANNOT_OPEN, INDEX_ERRORS, IO_ERROR, primaryCode } from './errors.ts';
 import { removeFile } from './ordinary-file.ts';
@@ -41,14 +42,12 @@ function whyNoRoom(path: string): string | undefined {
   // a name that is nobody's, no longer than that of SQLite's journal
   const probe = `${path}-${randomBytes(3).toString('hex')}`;
   try {
-    const file = openSync(probe, 'wx', 0o600);
-    try {
+    const fill = (file: number) => {
       removeFile(probe); // at once: if the process is killed, nothing stays
       const bytes = new Uint8Array(PROBE_BYTES);
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
-    } finally {
-      closeSync(file); // some network file systems tell it only here
-    }
+    };
+    withOpen(probe, 'wx', fill, 0o600);
     return undefined;
   } catch (error) {
     const { code, message } = systemError(error);

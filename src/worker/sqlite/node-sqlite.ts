@@ -117,15 +117,11 @@ function once(find: () => boolean): () => boolean {
   };
 }
 
-/** As SQLite numbers them: 3.47.1 is 3_047_001. */
-export function numberOf(sqliteVersion: string): number {
-  const [major = 0, minor = 0, patch = 0] = sqliteVersion.split('.').map(Number);
-  return (major * 1000 + minor) * 1000 + patch;
-}
-
-/** Before these versions of SQLite, several processes on one file can damage its write-ahead log. */
-export function hasWalResetFault(version: number): boolean {
-  if (version >= 3_051_000) return version < 3_051_003;
-  if (version >= 3_050_000) return version < 3_050_007;
-  return version < 3_044_006 || version >= 3_045_000;
-}
+/** Whether several processes on one file can damage its write-ahead log: before these versions of SQLite. */
+export const hasWalResetFault = once(() => {
+  const database = new DatabaseSync(':memory:');
+  const [, minor = 0, patch = 0] = String(firstValue(database, 'SELECT sqlite_version()')).split('.').map(Number);
+  database.close();
+  const mended: Record<number, number> = { 44: 6, 50: 7, 51: 3 };
+  return minor < 52 && patch < (mended[minor] ?? Number.POSITIVE_INFINITY);
+});

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { ifPossible } from '../../protocol/if-possible.ts';
 import { EngineError } from '../engine.ts';
 import { toEngineError, toOpenError } from './errors.ts';
-import { closeDatabase, firstValue, knowsUrls, numberOf, open } from './node-sqlite.ts';
+import { closeDatabase, firstValue, knowsUrls, open } from './node-sqlite.ts';
 import { type DatabaseName, type Identity, identityOf, isSame, refuseAnother } from './ordinary-file.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 import { lookAtFile, NOT_PERMITTED, whyNotOpen } from './why-not-open.ts';
@@ -23,8 +23,8 @@ export interface OpenedDatabase extends Place {
   database: Database;
   /** The path of the file, empty for a database in memory. */
   location: string;
-  /** As a number, of which 3.47.1 is 3_047_001. */
-  version: number;
+  /** Whether it was opened for one reading. */
+  onlyReads: boolean;
   setSynchronous(full: boolean): void;
   /** Lets go of it, wherever the file is. */
   close(): void;
@@ -39,7 +39,7 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
     const before = lookAtFile(name);
     database = open(pathOrUrl(name));
     // before anything is read: SQLite finds the log by the file's name, which may be another file's by now
-    if (before !== undefined) refuseAnother(before, identityOf(name.dbPath));
+    if (before !== undefined) refuseAnother(before, identityOf(name.path));
     return setUp(database, before, full, onlyReads);
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), name);
@@ -49,10 +49,10 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
 }
 
 /** The file's path, or the URL that says more; SQLite can be given none before Node 22.15. */
-function pathOrUrl({ dbPath, parameters, transient }: DatabaseName): string {
-  if (transient) return dbPath.startsWith('file:') && !knowsUrls() ? ':memory:' : dbPath;
-  if (parameters === '') return dbPath;
-  if (knowsUrls()) return `${pathToFileURL(dbPath).href}?${parameters}`;
+function pathOrUrl({ path, parameters, transient }: DatabaseName): string {
+  if (transient) return path.startsWith('file:') && !knowsUrls() ? ':memory:' : path;
+  if (parameters === '') return path;
+  if (knowsUrls()) return `${pathToFileURL(path).href}?${parameters}`;
   const message = `Node ${process.versions.node} opens no file with the parameters ${parameters}: Node 22.15 and later do`;
   throw new EngineError('open-failed', { message });
 }
@@ -85,13 +85,12 @@ function setUp(database: Database, before: Identity | undefined, full: boolean, 
     checkSchema(database); // another process may have made others since
     database.exec('COMMIT');
   }
-  const version = numberOf(String(firstValue(database, 'SELECT sqlite_version()')));
   // the file as SQLite knows it
   const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = location === '' ? undefined : statSync(location, { bigint: true });
   if (before !== undefined) refuseAnother(before, original);
   const close = () => letGo(database, location, original);
-  return { database, location, version, setSynchronous, close, ...placeOf(location, original, mode === 'wal') };
+  return { database, location, onlyReads, setSynchronous, close, ...placeOf(location, original, mode === 'wal') };
 }
 
 /** Kept from being collected: that would close them, and SQLite remove the log. */

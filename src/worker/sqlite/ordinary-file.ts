@@ -5,7 +5,7 @@ import type { ProviderMessage } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 
 /** A database as a provider names it. */
-export type DatabaseName = Pick<ProviderMessage, 'dbPath' | 'parameters' | 'transient'>;
+export type DatabaseName = Pick<ProviderMessage, 'path' | 'parameters' | 'transient'>;
 
 /** Why it is none, if so; asked before anything is opened: a pipe, or a serial port, would not answer. */
 export function whyNoFile(path: string, found: Stats | BigIntStats | undefined): string | undefined {

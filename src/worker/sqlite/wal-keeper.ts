@@ -58,7 +58,7 @@ export class WalKeeper {
     if (this.#sinceLook < LOOK_EVERY) return;
     const used = this.#used();
     if (used < this.#limit) return;
-    this.#limit = this.#checkpoint(used < FAR_TOO_LARGE ? 'PASSIVE' : 'RESTART') ? LARGE : used + WORTH_IT;
+    this.#limit = this.checkpoint(used < FAR_TOO_LARGE ? 'PASSIVE' : 'RESTART') ? LARGE : used + WORTH_IT;
   }
 
   /** Told in a pause between batches, where more are expected: with little in the log, none of them waits for long. */
@@ -67,27 +67,22 @@ export class WalKeeper {
     const now = performance.now();
     if (now < this.#nextPauseAt || this.#used() < WORTH_IT) return;
     this.#nextPauseAt = now + PAUSES_APART_MS;
-    this.#checkpoint('PASSIVE'); // as far as readers allow; the rest is for the next pause
+    this.checkpoint('PASSIVE'); // as far as readers allow; the rest is for the next pause
   }
 
   /** Told when nothing is waiting; returns whether to ask again later. */
   checkpointIfIdle(): boolean {
     if (!this.#due) return false;
     if (this.#used() >= WORTH_IT) {
-      if (!this.#checkpoint('PASSIVE')) return this.#due;
+      if (!this.checkpoint('PASSIVE')) return this.#due;
       this.#limit = LARGE;
     }
     if (this.#size() >= WORTH_IT) {
       const quiet = performance.now() - this.#usedAt >= QUIET_MS;
-      if (!quiet || !this.#checkpoint('TRUNCATE')) return this.#due;
+      if (!quiet || !this.checkpoint('TRUNCATE')) return this.#due;
     }
     this.#due = false;
     return false;
-  }
-
-  /** What SQLite does at closing, but not for a file that was moved away. */
-  takeIn(): void {
-    this.#checkpoint('PASSIVE');
   }
 
   /** How much of the log is used: nothing after a checkpoint; seen from its size while it grows, else by what was written. */
@@ -104,7 +99,7 @@ export class WalKeeper {
    * the modes waits for anybody. PASSIVE does what others allow; RESTART and TRUNCATE keep writers out
    * meanwhile, if there is none at the moment, and TRUNCATE empties the file, if nobody reads.
    */
-  #checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): boolean {
+  checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): boolean {
     try {
       // It may be the log of another file which has the name by now: that one would lose what is taken from
       // there. The next commit, if the file comes back, says what is due.

@@ -10,7 +10,7 @@ import { noMoreFiles, refusedAccess, refusedLog } from './refused-access.ts';
 export const NOT_PERMITTED = ['EACCES', 'EPERM', 'EROFS'];
 
 /** SQLite says no more than "unable to open", also where it may read the file but not write beside it; the system says why. */
-export function whyNotOpen(failed: EngineError, { dbPath: path, transient }: DatabaseName): EngineError {
+export function whyNotOpen(failed: EngineError, { path, transient }: DatabaseName): EngineError {
   if (transient) return failed;
   const failure = withSystemReason(failed, path);
   // without a code of SQLite it is the system that has spoken
@@ -32,7 +32,7 @@ export function whyNotOpen(failed: EngineError, { dbPath: path, transient }: Dat
 }
 
 /** The file that is there, if one is; refuses what is none. SQLite says only "unable to open", or "disk I/O error" once it has written to a device. */
-export function lookAtFile({ dbPath: path, parameters, transient }: DatabaseName): Identity | undefined {
+export function lookAtFile({ path, parameters, transient }: DatabaseName): Identity | undefined {
   if (transient) return undefined;
   const found = statSync(path, { bigint: true, throwIfNoEntry: false });
   const message = whyNoFile(path, found);

@@ -29,13 +29,6 @@ const ASK_EVERY_MS = 60_000;
 const MOST_ATTEMPTS = 10;
 const LONGEST_PAUSE_MS = 200;
 
-/** Those that the thread has open, to be cut if the caller does not want to wait for them. */
-const open = new Set<Connection>();
-
-export function cutConnections(): void {
-  for (const connection of open) connection.drop();
-}
-
 export class CopyConnection {
   readonly place: string;
   readonly connection: Connection;
@@ -51,7 +44,6 @@ export class CopyConnection {
   static async open(pg: Pg, target: PostgresqlTarget, onlyReads = false): Promise<CopyConnection> {
     try {
       const connection = await connect(pg, target, PATIENCE, onlyReads);
-      open.add(connection);
       return new CopyConnection(target, connection, () => CopyConnection.open(pg, target, onlyReads));
     } catch (error) {
       throw failureOf(error, labelOf(target));
@@ -125,7 +117,6 @@ export class CopyConnection {
 
   async close(): Promise<void> {
     clearInterval(this.#asking);
-    open.delete(this.connection);
     await this.connection.close();
   }
 }

@@ -13,7 +13,7 @@ import { requireWhole } from '../files/page-counts.ts';
 import type { Rights } from '../files/partial-file.ts';
 import { existingAt, locate } from '../files/place.ts';
 import type { Progress } from '../progress.ts';
-import { CopyConnection, cutConnections } from './copy-connection.ts';
+import { CopyConnection } from './copy-connection.ts';
 import type { Source, StorePrint, StoreSize, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
@@ -42,6 +42,7 @@ class Copy {
   readonly #read: (path: string) => Reading;
   readonly #meter: Meter;
   readonly #sources: Source[] = [];
+  readonly #servers: CopyConnection[] = [];
   readonly #closing: (() => unknown)[] = [];
   /** Those that are known so far, by what is the same under all of their names. */
   readonly #ends = new Map<string, 'source' | 'target'>();
@@ -50,7 +51,9 @@ class Copy {
     this.#given = given;
     this.#progress = progress;
     this.#read = read;
-    this.#meter = new Meter(progress, cutConnections);
+    this.#meter = new Meter(progress, () => {
+      for (const { connection } of this.#servers) connection.drop();
+    });
   }
 
   async run(): Promise<Omit<SDS_CopyResult, 'DurationMs'>> {
@@ -79,12 +82,13 @@ class Copy {
     await this.#meter.step();
     for (const { check } of sources) check();
     this.#progress.lastChance();
-    await writer.finish();
+    await writer.finish(sources);
     return { Path: writer.place, Stores: this.#meter.storesInAll, ...copied, LeftOut };
   }
 
   async close(): Promise<void> {
-    for (const close of this.#closing) await close();
+    for (const close of this.#closing) close();
+    for (const server of this.#servers) await server.close();
     this.#meter.stop();
   }
 
@@ -124,7 +128,6 @@ class Copy {
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(path);
     const reader = new (this.#given.salvage ? SalvageReader : FileReader)(database, path, () => this.#meter.step());
-    if (reader instanceof SalvageReader) this.#closing.push(() => reader.close());
     add({ reader, identity: `${path} ${ino} ${birthtimeMs}`, check });
     try {
       requireStoreFile(database);
@@ -147,7 +150,7 @@ class Copy {
 
   async #openServer(role: 'source' | 'target', target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
     const server = await CopyConnection.open(loadPg(this.#given.modules), target, role === 'source');
-    this.#closing.push(() => server.close());
+    this.#servers.push(server);
     this.#note(role, server.place, await server.whichDatabase());
     return server;
   }

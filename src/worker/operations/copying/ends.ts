@@ -86,5 +86,5 @@ export interface Writer {
   /** Before the stores of the source: so whoever finds a store finds its values. Returns how many there are. */
   copyValues(source: Source): Promise<number>;
   copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void>;
-  finish(): Promise<void>;
+  finish(sources: readonly Source[]): Promise<void>;
 }

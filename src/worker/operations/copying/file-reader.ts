@@ -1,21 +1,19 @@
 /** Reads a sound database file. Rows that no provider writes are passed over. */
-import type { DatabaseSync as Database } from 'node:sqlite';
 import { RECORDS_TABLE } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { eachStore } from '../files/each-store.ts';
 import { countOf } from '../files/verify-values.ts';
 import type { RowsPrint, StoreSize } from './ends.ts';
+import { BYTES_A_READ } from './pieces.ts';
 import { forms, listing, READ_ALIKE, type Row, RowReader, type Table, tableOf } from './row-reader.ts';
+
+/** As most stores of documents have. */
+const FEW_ROWS = 64;
 
 export class FileReader extends RowReader {
   /** Names of the stores, and the bytes by which the file knows them. */
   readonly #ids = new Map<string, Uint8Array>();
-  readonly #hasRecords: boolean;
-
-  constructor(database: Database, place: string, pause: () => Promise<void>) {
-    super(database, place, pause);
-    this.#hasRecords = this.query(RECORDS_TABLE).length > 0;
-  }
+  readonly #hasRecords = this.query(RECORDS_TABLE).length > 0;
 
   async stores(): Promise<Map<string, StoreSize>> {
     const sizes = new Map<string, StoreSize>();
@@ -80,7 +78,10 @@ export class FileReader extends RowReader {
     // as one term: no index is searched by the bounds that it names
     const where = `${table} WHERE ${which} AND +(${usual})`;
     const place = table === 'patches' ? 'clock' : 'rowid';
-    return this.query(listing('rowid', `length(data) + length(${name})`, place, where), id, after, most);
+    const [bytes, values] = [`length(data) + length(${name})`, [id, after]] as const;
+    const few = this.query(listing('rowid', bytes, place, where, true), ...values, FEW_ROWS);
+    if (few.every((list) => Number(list.count) < FEW_ROWS && Number(list.bytes) < BYTES_A_READ)) return few;
+    return this.query(listing('rowid', bytes, place, where), ...values, most);
   }
 
   protected override read(table: Table, columns: string, rows: string): Row[] {

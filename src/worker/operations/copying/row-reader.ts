@@ -52,14 +52,20 @@ export const forms: Record<Table, Form> = {
 
 export const tableOf = { snapshots: 'snapshots', patches: 'patches', records: 'sds_records' } as const;
 
-/** Lists the rows behind a place in their order, as many in each text as are read together: their numbers take a few bytes each. */
-export function listing(row: string, bytes: string, place: string, where: string): string {
-  return (
-    "SELECT group_concat(row, ',' ORDER BY place) AS rows, count(*) AS count, CAST(max(place) AS TEXT) AS last FROM " +
-    `(SELECT row, place, sum(bytes + ${LEAST_BYTES_A_ROW}) OVER (ORDER BY place) / ${BYTES_A_READ} AS piece FROM ` +
-    `(SELECT ${row} AS row, ${bytes} AS bytes, ${place} AS place FROM ${where} AND ${place} > CAST(? AS NUMERIC) ` +
-    `ORDER BY place LIMIT ?)) GROUP BY piece ORDER BY piece`
-  );
+/**
+ * Lists the rows behind a place in their order, as many in each text as are read together: their numbers take a few bytes each.
+ *
+ * @param isOnePiece - they may be read together, whatever they take: a store of few rows is listed in less than half the time
+ */
+export function listing(row: string, bytes: string, place: string, where: string, isOnePiece = false): string {
+  const list =
+    "SELECT group_concat(row, ',' ORDER BY place) AS rows, count(*) AS count, CAST(max(place) AS TEXT) AS last, sum(bytes) AS bytes FROM";
+  const rows =
+    `(SELECT ${row} AS row, ${bytes} + ${LEAST_BYTES_A_ROW} AS bytes, ${place} AS place FROM ${where} ` +
+    `AND ${place} > CAST(? AS NUMERIC) ORDER BY place LIMIT ?)`;
+  if (isOnePiece) return `${list} ${rows} HAVING count > 0`;
+  const pieces = `(SELECT *, sum(bytes) OVER (ORDER BY place) / ${BYTES_A_READ} AS piece FROM ${rows})`;
+  return `${list} ${pieces} GROUP BY piece ORDER BY piece`;
 }
 
 export abstract class RowReader implements Reader {

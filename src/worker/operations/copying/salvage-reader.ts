@@ -2,7 +2,7 @@
  * Reads what can be read of a damaged database file. A damaged page costs the rows that lie on it: which rows there are is found
  * out in the tables, from both of their ends, and in their indexes; each row is read by itself. Slow, and so used for this alone.
  */
-import type { DatabaseSync as Database, SQLInputValue } from 'node:sqlite';
+import type { SQLInputValue } from 'node:sqlite';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { open } from '../../sqlite/node-sqlite.ts';
 import { hasRecords } from '../../sqlite/schema.ts';
@@ -28,25 +28,17 @@ export class SalvageReader extends RowReader {
   readonly #leftOut = new Set<string>();
   #missing = 0;
 
-  constructor(database: Database, place: string, pause: () => Promise<void>) {
-    super(database, place, pause);
-    this.#found.exec(
-      'CREATE TABLE found (kind TEXT, store INTEGER, name INTEGER, row INTEGER, bytes INTEGER, PRIMARY KEY (store, kind, name)) WITHOUT ROWID; ' +
-        'CREATE TABLE seen (row PRIMARY KEY) WITHOUT ROWID',
-    );
-  }
-
   get leftOut(): number {
     return this.#missing + this.#leftOut.size;
-  }
-
-  close(): void {
-    this.#found.close();
   }
 
   // ---- what is there ---------------------------------------------------------------------------------
 
   async stores(): Promise<Map<string, StoreSize>> {
+    this.#found.exec(
+      'CREATE TABLE found (kind TEXT, store INTEGER, name INTEGER, row INTEGER, bytes INTEGER, PRIMARY KEY (store, kind, name)) WITHOUT ROWID; ' +
+        'CREATE TABLE seen (row PRIMARY KEY) WITHOUT ROWID',
+    );
     for (const table of Object.values(tableOf)) {
       if (table !== 'sds_records' || hasRecords(this.statements.database)) await this.#search(table);
     }

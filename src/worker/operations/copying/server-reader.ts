@@ -3,12 +3,12 @@ import { textArray } from '../../postgresql/arrays.ts';
 import { readWhole } from '../../postgresql/chunks.ts';
 import { fromHex } from '../../postgresql/connection.ts';
 import { byStoredName, isLongName, nameOf } from '../../postgresql/names.ts';
-import { ALL_ROWS, UNLIMITED } from '../../postgresql/transactions.ts';
+import { ALL_ROWS, BEGIN_READING, UNLIMITED } from '../../postgresql/transactions.ts';
 import type { CopyConnection } from './copy-connection.ts';
 import { addDigest, noRows, noRowsOf, sha256Of, sha256OfText } from './digest.ts';
 import type { Kind, Reader, RowsPrint, StoredRow, StorePrint, StoreSize, Value, ValuePrint } from './ends.ts';
 import { piecesOf } from './pieces.ts';
-import { countRows, digestRows, patchRows, readRows, recordRows } from './server-rows.ts';
+import { patchRows, printRows, readRows, recordRows } from './server-rows.ts';
 
 const VALUES_A_READ = 4096;
 
@@ -43,10 +43,9 @@ export class ServerReader implements Reader {
 
   /** One moment for all that is read from now on; it lasts until the connection ends. */
   async holdStill(): Promise<void> {
-    const begin = { text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' };
     // the server lets go of it if this program's machine is gone
     const idle = { text: "SET LOCAL idle_in_transaction_session_timeout = '10min'" };
-    await this.#server.run(begin, ALL_ROWS, idle, UNLIMITED);
+    await this.#server.run(BEGIN_READING, ALL_ROWS, idle, UNLIMITED);
     // other sources may take longer
     this.#server.keepAsking();
   }
@@ -68,7 +67,7 @@ export class ServerReader implements Reader {
       return size;
     };
     for (const kind of kindsInRows) {
-      for await (const [store, { count, bytes }] of countRows(this.#server, tables[kind])) {
+      for await (const [store, { count, bytes }] of printRows(this.#server, tables[kind])) {
         add(store, bytes)[kind] += count;
         await this.#pause();
       }
@@ -158,7 +157,7 @@ export class ServerReader implements Reader {
     const stored = [...names.keys()];
     const printOf = (stored: unknown) => prints.get(names.get(String(stored)) ?? '');
     for (const kind of kindsInRows) {
-      for await (const [name, { count, bytes, digest }] of digestRows(this.#server, tables[kind], stored)) {
+      for await (const [name, { count, bytes, digest }] of printRows(this.#server, tables[kind], stored)) {
         await this.#pause();
         const print = printOf(name)?.[kind];
         if (print === undefined) continue;

@@ -1,10 +1,9 @@
 /** The patches or the records of stores in a PostgreSQL database: counted, read and digested in pages of their order. */
 import { textArray } from '../../postgresql/arrays.ts';
-import { fromHex } from '../../postgresql/connection.ts';
 import type { CopyConnection } from './copy-connection.ts';
 import { digestOfRows, sha256Of } from './digest.ts';
 import type { RowsPrint, StoredRow } from './ends.ts';
-import { piecesOf } from './pieces.ts';
+import { BYTES_A_READ } from './pieces.ts';
 
 /** Not all in one query: it would take minutes without a word. */
 const ROWS_A_PAGE = 20_000;
@@ -19,7 +18,7 @@ interface RowKind {
   /** The values of the columns by which it is ordered, from a parameter or literal that is a place. */
   valuesOf: (parameter: string) => string;
   beforeAll: string;
-  /** As which it is read and what that stands for, and as which it is digested: see `addDigest`. */
+  /** As which bytes it is read and what these stand for, and as which it is digested: see `addDigest`. */
   name: string;
   nameOf: (text: string) => number | string;
   digestedName: string;
@@ -34,7 +33,7 @@ export const patchRows: RowKind = {
   place: 'clock',
   valuesOf: (parameter) => `${parameter}::bigint`,
   beforeAll: '-9223372036854775808', // also before rows that another program has added
-  name: 'clock',
+  name: "convert_to(clock::text, 'UTF8')",
   nameOf: Number,
   digestedName: 'clock::text',
 };
@@ -47,37 +46,29 @@ export const recordRows: RowKind = {
   valuesOf: (parameter) =>
     `substr(${parameter}, 1, ${DIGITS})::bigint, decode(substr(${parameter}, ${DIGITS + 1}), 'hex')`,
   beforeAll: '0'.repeat(DIGITS),
-  name: `encode(${WHOLE_KEY}, 'hex')`,
-  nameOf: (text) => fromHex(text).toString(),
+  name: WHOLE_KEY,
+  nameOf: String,
   digestedName: sha256Of(WHOLE_KEY),
 };
 
-/** Of all stores, without a digest, for which all bytes would be read. A store may come several times, with other rows. */
-export function countRows(server: CopyConnection, kind: RowKind): AsyncGenerator<[store: string, RowsPrint]> {
-  const { order, valuesOf } = kind;
-  return pagesOf(server, kind, `(store_id, ${order}) > ($1, ${valuesOf('$2')})`, ROWS_A_PAGE, '0');
-}
-
-/** The same of these stores, with digests to be added up. Of one there may be any number of rows; several of them are small. */
-export function digestRows(
+/**
+ * The rows of all stores, counted in pages: a store may come several times, with other rows.
+ *
+ * @param stores - if so, those of these alone, with digests to be added up, for which all bytes are read. Of one there may be any number
+ * of rows; several of them are small
+ */
+export async function* printRows(
   server: CopyConnection,
-  kind: RowKind,
-  stores: readonly string[],
+  { table, order, place, valuesOf, beforeAll, digestedName }: RowKind,
+  stores?: readonly string[],
 ): AsyncGenerator<[store: string, RowsPrint]> {
-  const { order, valuesOf, digestedName } = kind;
-  const where = `store_id = ANY($4::text[]) AND (${order}) > (${valuesOf('$2')})`;
-  const digest = digestOfRows('ordinal', digestedName, 'data');
-  return pagesOf(server, kind, where, stores.length === 1 ? ROWS_A_PAGE : 'ALL', digest, textArray(stores));
-}
-
-async function* pagesOf(
-  server: CopyConnection,
-  { table, order, place, beforeAll }: RowKind,
-  where: string,
-  most: number | 'ALL',
-  digest: string,
-  ...values: Buffer[]
-): AsyncGenerator<[store: string, RowsPrint]> {
+  const where =
+    stores === undefined
+      ? `(store_id, ${order}) > ($1, ${valuesOf('$2')})`
+      : `store_id = ANY($4::text[]) AND (${order}) > (${valuesOf('$2')})`;
+  const values = stores === undefined ? [] : [textArray(stores)];
+  const digest = stores === undefined ? '0' : digestOfRows('ordinal', digestedName, 'data');
+  const most = stores === undefined || stores.length === 1 ? ROWS_A_PAGE : 'ALL';
   for (let [after, before] = [['', beforeAll], '0']; ; ) {
     const rows = await server.rows(
       `SELECT store_id, max(${place}), max(ordinal), count(*), sum(octet_length(data)), ${digest} FROM (` +
@@ -105,31 +96,26 @@ export async function* readRows(
   stores: readonly string[],
 ): AsyncGenerator<StoredRow[]> {
   const isOne = stores.length === 1;
+  // as many as begin within a piece
+  const bytesBefore = `sum(octet_length(data)) OVER (ORDER BY store_id, ${order}) - octet_length(data)`;
+  const columns = ["convert_to(store_id, 'UTF8')", `convert_to((${place})::text, 'UTF8')`, name, 'data'];
   for (let after = beforeAll; ; ) {
-    const heads = await server.rows(
-      `SELECT store_id, ${place}, octet_length(data), ${name} FROM ${table} WHERE store_id = ANY($1::text[]) ` +
-        `AND (${order}) > (${valuesOf('$2')}) ORDER BY store_id, ${order} LIMIT ${isOne ? ROWS_A_READ : 'ALL'}`,
-      textArray(stores),
-      after,
-    );
-    if (heads.length === 0) return;
-    for (const piece of isOne ? piecesOf(heads, ([, , bytes]) => Number(bytes)) : [heads]) {
-      const rows: StoredRow[] = [];
-      await server.use((connection) => {
-        const literal = (text: unknown) => connection.escapeLiteral(String(text));
-        const valuesAt = (row: unknown[] | undefined) => valuesOf(literal(row?.[1]));
-        const bounds = `AND (${order}) BETWEEN (${valuesAt(piece[0])}) AND (${valuesAt(piece.at(-1))})`;
-        const those =
-          `FROM ${table} WHERE store_id IN (${stores.map(literal).join()}) ${isOne ? bounds : ''} ` +
-          `ORDER BY store_id, ${order}`;
-        return connection.read(['data'], those, (data) => {
-          const [store, , , name] = piece[rows.length] ?? [];
-          rows.push({ store: String(store), name: nameOf(String(name)), data: Buffer.from(data) });
-        });
+    const rows: StoredRow[] = [];
+    await server.use((connection) => {
+      const literal = (text: string) => connection.escapeLiteral(text);
+      const those =
+        `FROM (SELECT *, ${bytesBefore} AS before FROM (SELECT * FROM ${table} ` +
+        `WHERE store_id = ANY(ARRAY[${stores.map(literal).join()}]::text[]) AND (${order}) > (${valuesOf(literal(after))}) ` +
+        `ORDER BY store_id, ${order} LIMIT ${isOne ? ROWS_A_READ : 'ALL'}) AS page) AS pieces ` +
+        `${isOne ? `WHERE before < ${BYTES_A_READ} ` : ''}ORDER BY store_id, ${order}`;
+      const texts: string[] = [];
+      return connection.read(columns, those, (bytes, field) => {
+        if (field < 3) texts[field] = bytes.toString();
+        else rows.push({ store: String(texts[0]), name: nameOf(String(texts[2])), data: Buffer.from(bytes) });
+        if (field === 1) after = String(texts[1]);
       });
-      yield rows;
-    }
-    if (!isOne) return;
-    after = String(heads.at(-1)?.[1]);
+    });
+    if (rows.length > 0) yield rows;
+    if (!isOne || rows.length === 0) return;
   }
 }

@@ -36,9 +36,6 @@ export class ServerWriter implements Writer {
   readonly #server: CopyConnection;
   readonly #overwrite: boolean;
   readonly #meter: Meter;
-  #sources: readonly Source[] = [];
-  /** Keys of sources of which a copy was begun before and has not ended. */
-  readonly #begunBefore = new Set<string>();
 
   constructor(server: CopyConnection, overwrite: boolean, meter: Meter) {
     this.#server = server;
@@ -50,15 +47,18 @@ export class ServerWriter implements Writer {
 
   async begin(sources: readonly Source[]): Promise<void> {
     await this.#server.use((connection) => prepareTables((...statements) => connection.run(...statements), true));
-    this.#sources = sources;
     const sql = 'SELECT source FROM sds_copies WHERE source = ANY($1::text[])';
-    const begun = await this.#server.rows(sql, textArray(sources.map(keyOf)));
-    for (const [key] of begun) this.#begunBefore.add(String(key));
-    for (const source of sources) await this.#refuse(source);
+    const rows = await this.#server.rows(sql, textArray(sources.map(keyOf)));
+    const begun = new Set(rows.map(([key]) => key));
+    for (const source of sources) await this.#refuse(source, begun.has(keyOf(source)));
   }
 
-  /** What would not be written in the end is refused before anything is. */
-  async #refuse(source: Source): Promise<void> {
+  /**
+   * What would not be written in the end is refused before anything is.
+   *
+   * @param isBegun - whether a copy of this source was begun before and has not ended
+   */
+  async #refuse(source: Source, isBegun: boolean): Promise<void> {
     for (const some of piecesOf(source.stores.keys(), () => 1, NAMES_AT_A_TIME)) {
       const names = byStoredName(some);
       const [owned] = await this.#server.rows(
@@ -67,8 +67,7 @@ export class ServerWriter implements Writer {
         textArray([...names.keys()]),
       );
       if (owned !== undefined) throw this.#isOwned(names.get(String(owned[0])));
-      const mayBeThere = this.#overwrite || this.#begunBefore.has(keyOf(source));
-      const [present] = mayBeThere ? [] : await this.#present(names);
+      const [present] = this.#overwrite || isBegun ? [] : await this.#present(names);
       if (present !== undefined) throw isThere(this.place, present);
       await this.#meter.step();
     }
@@ -100,8 +99,7 @@ export class ServerWriter implements Writer {
       if (source.values === undefined) return 0;
       if (begun?.count === 1) {
         // if another copy of this source has ended since this one began, its stores are there, and its values are counted
-        this.#begunBefore.delete(key);
-        await this.#refuse(source);
+        await this.#refuse(source, false);
       }
       const { count, bytes, digest } = source.values;
       // waits for another copy of this source: they do not both add to the counts
@@ -209,8 +207,8 @@ export class ServerWriter implements Writer {
   }
 
   /** Values that an earlier call has added stay on record if this one leaves them out: another one must not add them again. */
-  async finish(): Promise<void> {
-    const statements = this.#sources.map((source) => ({
+  async finish(sources: readonly Source[]): Promise<void> {
+    const statements = sources.map((source) => ({
       text: `DELETE FROM sds_copies WHERE source = $1${source.values === undefined ? " AND print = ''" : ''}`,
       values: [keyOf(source)],
     }));

@@ -1,5 +1,6 @@
 /** Makes a copy of a database under another name: a backup, or a restored one. */
 import { statSync } from 'node:fs';
+import type { DatabaseSync as Database } from 'node:sqlite';
 import { reportedOf } from '../../../protocol/errors.ts';
 import type { Operations } from '../../../protocol/operation-messages.ts';
 import type { SDS_BackupResult } from '../../../protocol/operations.ts';
@@ -37,7 +38,7 @@ export async function backup(given: Operations['backup']['given'], progress: Pro
       partial = new PartialFile(target, bytes, stats);
       try {
         if (existing !== undefined) ownedLike(partial.path, existing);
-        await copyInto(reading, partial.path, { bytes, pageBytes }, progress);
+        await copyInto(reading.database, partial.path, bytes, progress);
         progress.step('copy', bytes, bytes, 'bytes');
       } catch (error) {
         // SQLite tells of both files as one; the new one is not read
@@ -60,13 +61,9 @@ export async function backup(given: Operations['backup']['given'], progress: Pro
 }
 
 /** By SQLite's own means: what is copied is the state that the open transaction reads, so nothing makes it begin anew. */
-async function copyInto(
-  { database }: Reading,
-  path: string,
-  { bytes, pageBytes }: { bytes: number; pageBytes: number },
-  progress: Progress,
-): Promise<void> {
+async function copyInto(database: Database, path: string, bytes: number, progress: Progress): Promise<void> {
   progress.step('copy', 0, bytes, 'bytes');
+  const pageBytes = pragmaOf(database, 'page_size');
   if (copyDatabase !== undefined) {
     await copyDatabase(database, path, {
       rate: Math.max(1, Math.floor(PIECE_BYTES / pageBytes)),

@@ -5,9 +5,10 @@
  * A database file must never be opened and closed by anything but SQLite here: on POSIX systems that would
  * take away the locks of every connection that this process has on it (https://sqlite.org/howtocorrupt.html, 2.2).
  */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { readSync, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { reportedOf } from '../../../protocol/errors.ts';
+import { withOpen } from '../../../protocol/with-open.ts';
 import { CANNOT_OPEN, HOT_JOURNAL, INDEX_ERRORS, PROTOCOL, READ_ONLY, toEngineError } from '../../sqlite/errors.ts';
 import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { identityOf } from '../../sqlite/ordinary-file.ts';
@@ -160,12 +161,7 @@ export function holdsPages(journal: string): boolean {
   if (!holdsBytes(journal)) return false;
   const first = new Uint8Array(1);
   try {
-    const file = openSync(journal, 'r');
-    try {
-      readSync(file, first);
-    } finally {
-      closeSync(file);
-    }
+    withOpen(journal, 'r', (file) => readSync(file, first));
   } catch {
     return true; // SQLite says why it can't be read
   }

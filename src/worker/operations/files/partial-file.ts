@@ -1,19 +1,9 @@
 /** A file that is being made: it has a name of its own until it is whole and on the disk, and is then renamed. */
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  renameSync,
-  type Stats,
-  statfsSync,
-  statSync,
-} from 'node:fs';
+import { chmodSync, chownSync, fsyncSync, linkSync, renameSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type ReportedCause, reportedOf } from '../../../protocol/errors.ts';
 import { ifPossible } from '../../../protocol/if-possible.ts';
+import { withOpen } from '../../../protocol/with-open.ts';
 import { identityOf, removeFile } from '../../sqlite/ordinary-file.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { type Hold, takeHold } from './hold.ts';
@@ -47,7 +37,7 @@ export class PartialFile {
       hold = takeHold(dirname(target));
       const { bavail, bsize } = statfsSync(dirname(target));
       if (bavail * bsize < bytes) throw this.#noRoom(`, ${(bavail * bsize).toLocaleString('en')} bytes are free`);
-      closeSync(openSync(hold.path, 'wx', rights === undefined ? 0o666 : 0o600));
+      withOpen(hold.path, 'wx', () => {}, rights === undefined ? 0o666 : 0o600);
     } catch (error) {
       hold?.release();
       throw toFailure(error, target);
@@ -166,15 +156,6 @@ function sync(file: number, unknown: readonly string[]): void {
     fsyncSync(file);
   } catch (error) {
     if (!isOneOf(error, ['ERR_ACCESS_DENIED', ...unknown])) throw error;
-  }
-}
-
-function withOpen(path: string, flags: 'r' | 'r+', work: (file: number) => void): void {
-  const file = openSync(path, flags);
-  try {
-    work(file);
-  } finally {
-    closeSync(file);
   }
 }
 
