@@ -71,10 +71,16 @@ export class RepeatedWrites {
       const counts = write.attempts === attempt && write.failure !== undefined; // else it is carried out again
       if (LASTING.includes(error.code) || (counts && this.#isFinal(error))) {
         this.#writes.delete(write); // it stores nothing: no order is hurt if it is told before those before it
-        write.reject(error);
+        void this.#reject(write, error);
       } else if (counts && this.#writes.has(write)) this.#failed(write, error);
       return error;
     }
+  }
+
+  /** At the end behind all others: it ends a process that does not listen, and with that what waits for room. */
+  async #reject(write: Write, error: SDS_PersistenceError): Promise<void> {
+    if (this.#isClosing) await this.#finishing;
+    write.reject(error);
   }
 
   #isFinal({ code }: SDS_PersistenceError): boolean {

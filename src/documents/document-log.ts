@@ -134,6 +134,8 @@ export abstract class DocumentLog {
 
   /** Whether the database lacks an update, which was rejected. */
   isIncomplete = false;
+  /** Whether the whole document is being stored for that reason. */
+  #isCompleting = false;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
   /** What has become of the last attempt to restore the live document. */
@@ -180,8 +182,14 @@ export abstract class DocumentLog {
     await whenThereIsRoom(this.provider, async () => {
       if (!this.isIncomplete) return; // it may have been removed while this has waited
       const rejections = this.#rejections;
-      await this.store(live.state());
-      if (rejections === this.#rejections) this.isIncomplete = false;
+      const stored = this.store(live.state());
+      this.#isCompleting = true;
+      try {
+        await stored;
+        if (rejections === this.#rejections) this.isIncomplete = false;
+      } finally {
+        this.#isCompleting = false;
+      }
     });
   }
 
@@ -193,6 +201,12 @@ export abstract class DocumentLog {
       await this.#attempt;
     }
     this.#attempt = undefined;
+  }
+
+  /** Has the next attempt come at once, and those after it as soon as those after a failure. */
+  hurry(): void {
+    this.#pause.beginAnew();
+    this.#pause.end();
   }
 
   /** Resolves once the database lacks nothing that was rejected, whatever the live document may lack, or the log is closed. */
@@ -229,6 +243,18 @@ export abstract class DocumentLog {
       if (!this.isIncomplete || isAway) throw error;
     }
     await this.#complete();
+  }
+
+  /** As the process ends, where no promise is heard of any more. Returns whether it lacks nothing, after so long at most. */
+  storeAtExit(mostMs: number): boolean {
+    if (!this.isIncomplete || this.isLost || this.#isCompleting || this.#live === undefined) return true;
+    if (mostMs <= 0) return false;
+    try {
+      void this.store(this.#live.state());
+      return this.provider.flushSync(mostMs);
+    } catch {
+      return false; // others have their turn
+    }
   }
 
   // ---- the end --------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import { lastingName } from '../main/location.ts';
-import { later, Promise } from '../protocol/surroundings.ts';
+import { sayAtExit } from '../main/observe/warnings.ts';
+import { later, Promise, performance } from '../protocol/surroundings.ts';
 import { CompactedLog } from './compacted-log.ts';
 import type { LiveDocument } from './document-log.ts';
 import type { Merging } from './merging.ts';
@@ -16,11 +17,22 @@ import { Trouble } from './trouble.ts';
  */
 const KEEP_MS = 1000;
 
+/** As long as the library waits for what commits nothing. */
+const EXIT_PATIENCE_MS = 10_000;
+
 interface Kept {
   log: CompactedLog;
   /** Of those that take more than one call of the provider. */
   calls: number;
   isUsed: boolean;
+}
+
+/** Those of this copy of the module that are not closed. */
+const all = new Set<Documents>();
+
+/** What was rejected has a last attempt as the process ends. The library's listener, which waits for the commits, comes behind this one. */
+function storeAtExit(): void {
+  for (const documents of all) documents.storeAtExit();
 }
 
 export class Documents {
@@ -42,6 +54,8 @@ export class Documents {
     const shared = { ...settings.provider, Ownership: 'shared' } as const;
     this.anchor = new SDS_DesktopPersistenceProvider(this.#database, '', shared);
     this.trouble = new Trouble(this.anchor.statistics().Path, settings.onError);
+    if (all.size === 0) process.prependListener('exit', storeAtExit);
+    all.add(this);
   }
 
   /** Opens the log of a document, to be closed by the caller. */
@@ -128,6 +142,20 @@ export class Documents {
     }, KEEP_MS);
   }
 
+  /** As the process ends. What fails is waited for only so long: each may wait for a lock by itself. */
+  storeAtExit(): void {
+    let leftMs = EXIT_PATIENCE_MS;
+    const lost = [...this.#open].filter((log) => {
+      const begunAt = performance.now();
+      if (log.storeAtExit(leftMs)) return false;
+      leftMs -= performance.now() - begunAt;
+      return true;
+    });
+    if (lost[0] === undefined) return;
+    const which = namesOf(lost[0].name, lost.length - 1);
+    sayAtExit(`an update of document ${which} in '${this.trouble.database}' could not be stored as the process ends`);
+  }
+
   get isClosed(): boolean {
     return this.#closing !== undefined;
   }
@@ -150,6 +178,8 @@ export class Documents {
     this.#kept.clear();
     const closed = await Promise.allSettled([...this.#open].map((log) => this.close(log)));
     const ended = await Promise.allSettled(logs.map((log) => log.close())); // also of those that have left
+    all.delete(this);
+    if (all.size === 0) process.off('exit', storeAtExit);
     await this.anchor.close();
     const lost = logs.flatMap((log, at) =>
       ended[at]?.status === 'rejected' ? [{ log, error: ended[at].reason }] : [],
@@ -165,7 +195,10 @@ export class Documents {
 
 function notStored(name: string, others: number, cause: unknown): unknown {
   if (!(cause instanceof SDS_PersistenceError)) return cause;
-  const more = others === 0 ? '' : ` (and of ${others} more)`;
-  const message = `an update of document ${shown(name)}${more} is not stored: ${cause.message}`;
+  const message = `an update of document ${namesOf(name, others)} is not stored: ${cause.message}`;
   return new SDS_PersistenceError(cause.code, message, { cause });
+}
+
+function namesOf(name: string, others: number): string {
+  return others === 0 ? shown(name) : `${shown(name)} (and of ${others} more)`;
 }

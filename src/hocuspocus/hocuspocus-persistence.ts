@@ -87,7 +87,11 @@ export class HocuspocusPersistence {
    *
    * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` and the like
    */
-  onListen(): Promise<void> {
+  onListen({ instance }: { instance?: HocuspocusServer } = {}): Promise<void> {
+    // server.destroy() begins with that, and then waits for documents that are not stored, of which it tells nobody
+    instance?.server?.httpServer.once('close', () => {
+      for (const { log } of this.#open.values()) log.hurry();
+    });
     return this.#documents.anchor.ready();
   }
 

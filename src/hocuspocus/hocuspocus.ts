@@ -3,6 +3,8 @@ import type { YjsDoc } from '../protocol/yjs.ts';
 
 /** The server: the class `Hocuspocus`. */
 export interface HocuspocusServer {
+  /** None where a program passes the connections on by itself. */
+  readonly server?: { readonly httpServer: { once(event: 'close', listener: () => void): unknown } };
   readonly configuration: { readonly extensions: unknown[] };
   /** Each resolves, or rejects, with the loading of a document. */
   readonly loadingDocuments: ReadonlyMap<string, PromiseLike<YjsDoc>>;

@@ -90,7 +90,12 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   #handOver(): boolean {
     const heir = this.#heir();
     if (heir === undefined) return false;
-    this.Y.applyUpdate(heir.doc, this.state());
+    const state = this.state();
+    try {
+      this.Y.applyUpdate(heir.doc, state);
+    } catch (error) {
+      this.documents.trouble.tell('write', this.log.name, error); // an observer has thrown: that document has it all the same
+    }
     return true;
   }
 }

@@ -99,9 +99,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
       throw refusal('bindState', name, 'this is no document of the Yjs that was given as the option Y');
     }
     const opening = { name, doc, documents: this.#documents, merging: this.#merging, origin: this };
-    const destroyed = () => {
-      void Promise.allSettled([this.#release(binding, false)]); // what it fails with is told by its log
-    };
+    const destroyed = () => void this.#release(binding, false);
     const binding: Binding<Doc> = new Binding(opening, () => this.#bound(name), destroyed);
     const other = this.#boundBy(doc); // by a subscriber, who was told that the store of this one is being opened
     this.#bindings.set(name, [...this.#named(name), binding]);
@@ -129,8 +127,8 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * under its name meanwhile, that one takes its state over. The process lives on for that, unless no time helps (`open-failed`,
    * `schema-mismatch`, `database-corrupt`).
    *
-   * @throws SDS_PersistenceError only if `destroy` ends it before, and could not store it. What is changed after that is told by `onError`
-   *   or a warning: servers don't listen
+   * @returns once it is released; it never rejects: servers don't listen. What `destroy` could not store, and what is changed after
+   *   that, is told by `onError` or a warning
    */
   async writeState(_name: string, doc: Doc): Promise<void> {
     const binding = this.#last.get(doc);
@@ -139,13 +137,10 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** Calling it again is the same call. */
   async #release(binding: Binding<Doc>, isWaitedFor: boolean): Promise<void> {
-    try {
-      await binding.leave(isWaitedFor);
-    } finally {
-      const others = this.#named(binding.log.name).filter((other) => other !== binding);
-      if (others.length > 0) this.#bindings.set(binding.log.name, others);
-      else this.#bindings.delete(binding.log.name);
-    }
+    await Promise.allSettled([binding.leave(isWaitedFor)]); // what it fails with is told by its log, or by `destroy`
+    const others = this.#named(binding.log.name).filter((other) => other !== binding);
+    if (others.length > 0) this.#bindings.set(binding.log.name, others);
+    else this.#bindings.delete(binding.log.name);
   }
 
   #named(name: string): readonly Binding<Doc>[] {

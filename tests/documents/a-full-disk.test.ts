@@ -6,18 +6,16 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFolder } from '../support/files.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
-import { persistenceOn, storedText, storeUnmerged, textOf, type, updatesOf } from './documents.ts';
-
-/** Pauses between attempts that are as long, or longer, have no end of their own from now on. */
-function pausesWithoutEnd(ms: number): void {
-  const { waitAsync } = Atomics;
-  const waiting: typeof waitAsync = (cell: never, at: number, value: never, timeout = Number.POSITIVE_INFINITY) =>
-    waitAsync(cell, at, value, timeout < ms ? timeout : Number.POSITIVE_INFINITY);
-  Atomics.waitAsync = waiting;
-  onTestFinished(() => {
-    Atomics.waitAsync = waitAsync;
-  });
-}
+import {
+  pausesWithoutEnd,
+  persistenceOn,
+  runEditor,
+  storedText,
+  storeUnmerged,
+  textOf,
+  type,
+  updatesOf,
+} from './documents.ts';
 
 /** More than the log of the database has room for before it grows. */
 const MUCH = 'x'.repeat(300_000);
@@ -89,17 +87,69 @@ describe.skipIf(!canMount)('a disk that is full for a while', () => {
     },
   );
 
-  it('destroy() says what could not be stored, and so does every call that waits', async () => {
+  it('the last client leaves meanwhile, and an observer of the document that comes throws: it has all of it, and that is told', async () => {
     const disk = smallDisk();
-    const persistence = persistenceOn(join(disk, 'documents.db'), { onError: () => undefined });
+    const file = join(disk, 'documents.db');
+    const errors: string[] = [];
+    const persistence = persistenceOn(file, { onError: ({ message }) => errors.push(message) });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    const rest = fill(disk);
+    doc.getText('text').insert(0, MUCH);
+    const written = persistence.writeState('notes', doc);
+    const next = new Y.Doc();
+    next.getText('text').observe(() => {
+      throw new Error('on purpose');
+    });
+    await persistence.bindState('notes', next);
+    await written;
+    expect(errors).toContainEqual(expect.stringContaining('code of the program has thrown: on purpose'));
+    rmSync(rest);
+    await persistence.writeState('notes', next);
+    expect(await storedText(file)).toBe(MUCH);
+  });
+
+  it('destroy() and onError say what could not be stored; writeState() rejects for nobody', async () => {
+    const disk = smallDisk();
+    const errors: string[] = [];
+    const onError = ({ code }: { code: string }, name: string) => errors.push(`${name} ${code}`);
+    const persistence = persistenceOn(join(disk, 'documents.db'), { onError });
     const doc = new Y.Doc();
     await persistence.bindState('notes', doc);
     fill(disk);
     doc.getText('text').insert(0, MUCH);
     const written = persistence.writeState('notes', doc);
-    const outcome = expect(written).rejects.toMatchObject({ code: 'database-full' });
+    await expect.poll(() => errors).toEqual(['notes database-full']);
     await expect(persistence.destroy()).rejects.toMatchObject({ code: 'database-full' });
-    await outcome;
+    await written;
+    expect(errors).toEqual(['notes database-full', 'notes database-full']);
+  });
+
+  it('a server that does not listen to writeState() ends: what has no room keeps no other document from being stored', async () => {
+    const file = join(smallDisk(), 'documents.db');
+    const names = Array.from({ length: 12 }, (_, index) => `document ${index}`);
+    const ended = await runEditor(
+      `const onError = ({ code }) => code === 'queue-full' || console.log(code);
+      const persistence = new YjsPersistence(file, { Y, maxPendingBytes: 150_000, overflow: 'reject', onError });
+      const typeAndLeave = (name, length) => {
+        const doc = new Y.Doc();
+        void persistence.bindState(name, doc);
+        type(doc, 'all');
+        doc.getText('rest').insert(0, 'x'.repeat(length));
+        void persistence.writeState(name, doc).then(() => doc.destroy());
+      };
+      typeAndLeave('large', 9_000_000);
+      for (const name of ${JSON.stringify(names)}) typeAndLeave(name, 60_000);
+      await persistence.destroy().catch(({ message }) => console.log(message));`,
+      file,
+    );
+    expect(ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('an update of document "large" is not stored'),
+      stderr: '',
+    });
+    const texts = await Promise.all(names.map((name) => storedText(file, name)));
+    expect(new Set(texts)).toEqual(new Set(['all']));
   });
 });
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Repo } from '@automerge/automerge-repo';
 import type { SDS_PersistenceError } from 'sds-persistence-worker';
-import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
+import { AutomergeRepoStorage, type AutomergeRepoStorageOptions } from 'sds-persistence-worker/automerge-repo';
 import { describe, expect, it } from 'vitest';
 import { freshFile, patchOf } from '../support/files.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
@@ -15,7 +15,7 @@ const large = (fillWith: number) => new Uint8Array(100_000).fill(fillWith);
 const printOf = (data: Uint8Array | undefined) => [data?.length, ...new Set(data)];
 
 describe.skipIf(!canMount)('a full disk', () => {
-  async function fullDisk(): Promise<{
+  async function fullDisk(options: AutomergeRepoStorageOptions = {}): Promise<{
     place: string;
     makeRoom: () => void;
     told: unknown[][];
@@ -25,6 +25,7 @@ describe.skipIf(!canMount)('a full disk', () => {
     const place = join(disk, 'repo.db');
     const told: unknown[][] = [];
     const storage = new AutomergeRepoStorage(place, {
+      ...options,
       onError: ({ code }: SDS_PersistenceError, documentId) => told.push([code, documentId]),
     });
     await storage.save(['before'], patchOf('before'));
@@ -83,6 +84,25 @@ describe.skipIf(!canMount)('a full disk', () => {
     await using again = new AutomergeRepoStorage(place);
     expect(await again.load(['document'])).toBeUndefined();
     expect(await again.load(['before'])).toEqual(patchOf('before'));
+  });
+
+  it('a storage that is closed rejects what has no room behind all that has: a repo, which does not listen, ends by that', async () => {
+    const { storage, makeRoom, told, place } = await fullDisk({ overflow: 'reject', maxPendingBytes: 250_000 });
+    const settled: string[] = [];
+    const save = (name: string, data: Uint8Array) => {
+      const settle = () => void settled.push(name);
+      void storage.save([name], data).then(settle, settle);
+    };
+    save('too large', new Uint8Array(9_000_000));
+    const others = ['a', 'b', 'c', 'd', 'e', 'f'];
+    for (const name of others) save(name, large(2));
+    await expect.poll(() => told).toEqual([['database-full', 'too large']]);
+    makeRoom();
+    await storage.close();
+    expect(settled).toEqual([...others, 'too large']);
+    await using again = new AutomergeRepoStorage(place);
+    expect(await again.loadRange(['too large'])).toEqual([]);
+    for (const name of others) expect(printOf(await again.load([name]))).toEqual(printOf(large(2)));
   });
 
   it('a repo goes on, and its documents are stored with all that was changed meanwhile', async () => {

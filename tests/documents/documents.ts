@@ -23,6 +23,17 @@ export function persistenceOn(
   return persistence;
 }
 
+/** Pauses between attempts that are as long, or longer, have no end of their own from now on. */
+export function pausesWithoutEnd(ms: number): void {
+  const { waitAsync } = Atomics;
+  const waiting: typeof waitAsync = (cell: never, at: number, value: never, timeout = Number.POSITIVE_INFINITY) =>
+    waitAsync(cell, at, value, timeout < ms ? timeout : Number.POSITIVE_INFINITY);
+  Atomics.waitAsync = waiting;
+  onTestFinished(() => {
+    Atomics.waitAsync = waitAsync;
+  });
+}
+
 /** What another program finds of a document: its text. */
 export async function storedText(file: string, name = 'notes'): Promise<string> {
   const persistence = new YjsPersistence(file, { Y });

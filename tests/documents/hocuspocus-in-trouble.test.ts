@@ -13,7 +13,7 @@ import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, rowsOf } from '../support/files.ts';
 import { describeOnPostgresql, server as postgresqlServer, proxiedPlace } from '../support/postgresql.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
-import { persistenceOn, runEditor, storeUnmerged, textOf, updatesOf } from './documents.ts';
+import { pausesWithoutEnd, persistenceOn, runEditor, storeUnmerged, textOf, updatesOf } from './documents.ts';
 import { connect, serve, storedText, unloaded } from './hocuspocus-server.ts';
 
 let said: string[] = [];
@@ -96,6 +96,25 @@ describe.skipIf(!canMount)('a full disk, of which the server hears when it unloa
 });
 
 describe.skipIf(!canMount)('a disk that was full', () => {
+  it('server.destroy() does not wait for the next of the attempts to store a document that was left meanwhile', async () => {
+    pausesWithoutEnd(1000);
+    const disk = smallDisk();
+    const file = join(disk, 'documents.db');
+    const served = await serve(file, { onError: () => undefined });
+    const client = await connect(served.url);
+    client.type('before ');
+    await client.heard();
+    const rest = fill(disk);
+    client.type('x'.repeat(300));
+    await client.heard();
+    await expect.poll(() => said.join()).toMatch(/onStoreDocument.*is full.*make room/s);
+    client.leave();
+    await expect.poll(() => served.server.hocuspocus.getConnectionsCount()).toBe(0);
+    rmSync(rest);
+    await served.server.destroy();
+    expect(await storedText(file)).toBe(`before ${'x'.repeat(300)}`);
+  });
+
   it('a document that is deleted while it is released, with what could not be stored before, stays deleted', async () => {
     const disk = smallDisk();
     const errors: string[] = [];

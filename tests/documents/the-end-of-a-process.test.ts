@@ -91,6 +91,78 @@ it('a program that releases a document while the file can not be had lives until
   expect(await storedText(file)).toBe('typed');
 });
 
+const lastAttemptFailed = expect.stringMatching(
+  /^\(SDS_PersistenceWarning\) an update of document "[^"]*" in '[^']*' could not be stored as the process ends\n$/,
+);
+
+it.each([
+  ['process.exit()', 'process.exit(0);', 0],
+  ['an error that nobody catches', "throw new Error('on purpose');", 1],
+])(
+  '%s, once there may be written what could not before, and before that was tried again: all is there',
+  async (_, end, code) => {
+    const file = freshFile();
+    const ended = await runEditor(
+      `const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+    const told = new Set();
+    const onError = (_, name) => {
+      if (told.add(name).size < 3) return;
+      lock.exec('COMMIT');
+      const whole = Y.encodeStateAsUpdate;
+      of.encodeStateAsUpdate = (doc) => {
+        if (doc === docs[0]) throw new Error('one that keeps no other from being stored');
+        return whole(doc);
+      };
+      setImmediate(() => { ${end} });
+    };
+    const of = { ...Y };
+    const persistence = new YjsPersistence(file, { Y: of, busyTimeoutMs: 10, onError });
+    const docs = [new Y.Doc(), new Y.Doc(), new Y.Doc()];
+    for (const [at, doc] of docs.entries()) await persistence.bindState('document ' + at, doc);
+    const lock = new DatabaseSync(file);
+    lock.exec('BEGIN IMMEDIATE');
+    for (const doc of docs) type(doc, 'typed');`,
+      file,
+    );
+    expect(ended).toMatchObject({
+      code,
+      signal: null,
+      stderr: expect.stringMatching(
+        /^\(SDS_PersistenceWarning\) an update of document "document 0" in .* could not be stored/,
+      ),
+    });
+    const texts = await Promise.all([0, 1, 2].map((at) => storedText(file, `document ${at}`)));
+    expect(texts).toEqual(['', 'typed', 'typed']);
+  },
+);
+
+it('process.exit() while the file can not be had: documents that fail are waited for no longer than 10 s together', async () => {
+  const ended = await runEditor(
+    `const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+    const told = new Set();
+    const onError = (_, name) => {
+      if (told.add(name).size < 50) return;
+      of.encodeStateAsUpdate = (doc) => {
+        console.log('tries', docs.indexOf(doc));
+        return Y.encodeStateAsUpdate(doc);
+      };
+      setImmediate(() => process.exit(0));
+    };
+    const of = { ...Y };
+    const persistence = new YjsPersistence(file, { Y: of, busyTimeoutMs: 500, onError });
+    const docs = Array.from({ length: 50 }, () => new Y.Doc());
+    for (const [at, doc] of docs.entries()) await persistence.bindState('document ' + at, doc);
+    const lock = new DatabaseSync(file);
+    lock.exec('BEGIN IMMEDIATE');
+    for (const doc of docs) type(doc, 'typed');`,
+    freshFile(),
+  );
+  expect(ended).toMatchObject({ code: 0, signal: null, stderr: expect.stringMatching(/\(and of \d\d more\)/) });
+  const tried = ended.stdout.match(/tries/g)?.length;
+  expect(tried).toBeGreaterThan(0);
+  expect(tried).toBeLessThan(50);
+});
+
 const isText = (file: string) => writeFileSync(file, 'this is a text, and no database');
 const isOfAnother = (file: string) => {
   const database = new DatabaseSync(file);
@@ -113,7 +185,7 @@ it.each([
     ${released};`,
     file,
   );
-  expect(ended).toEqual({ code: 0, signal: null, stdout: `${why}\n`, stderr: '' });
+  expect(ended).toEqual({ code: 0, signal: null, stdout: `${why}\n`, stderr: lastAttemptFailed });
 });
 
 it('a document that is destroyed while the file can not be had: nobody waits for it, and the program ends', async () => {
@@ -125,7 +197,7 @@ it('a document that is destroyed while the file can not be had: nobody waits for
     doc.destroy();`,
     file,
   );
-  expect(ended).toEqual({ code: 0, signal: null, stdout: 'database-busy\n', stderr: '' });
+  expect(ended).toEqual({ code: 0, signal: null, stdout: 'database-busy\n', stderr: lastAttemptFailed });
 });
 
 it('whoever waits only once a document is destroyed has the program live until it is stored', async () => {
