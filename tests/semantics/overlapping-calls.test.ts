@@ -157,14 +157,26 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
 
   it('what a prune leaves is deleted behind a later snapshot that has it, also where promises resolve at once', async () => {
     const provider = open(await freshPlace());
-    await provider.saveSnapshot(patchOf('snapshot'), 11); // waits for the file to be opened
+    const saved = provider.saveSnapshot(patchOf('snapshot'), 11); // waits for the file to be opened
+    await null;
     append(provider, 12, 15);
+    await saved;
     await provider.prunePatches(13);
     expect(await left(provider)).toEqual([12, 13, 14, 15]);
     await provider.saveSnapshot(patchOf('with 15'), 15);
     await provider.flush();
     await provider.prunePatches(16);
     expect(await left(provider)).toEqual([]);
+  });
+
+  it('a prune leaves what is called in the turn in which the snapshot was stored, by a blocked thread, before the file was open', async () => {
+    const provider = open(await freshPlace());
+    append(provider, 1, 11);
+    const checkpoint = provider.saveSnapshot(patchOf('snapshot'), 11).then(() => provider.prunePatches(14));
+    provider.flushSync();
+    append(provider, 12, 13);
+    await checkpoint;
+    expect(await left(provider)).toEqual([12, 13]);
   });
 
   it('a prune behind a snapshot deletes what it names, where promises resolve at once', async () => {
@@ -193,7 +205,7 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
     append(provider, 1, 11);
     void provider.saveSnapshot(patchOf('snapshot'), 11);
     expect(provider.flushSync()).toBe(true);
-    await null;
+    await setImmediate();
     append(provider, 12, 14);
     const another = open(place, { Acknowledge: 'committed' });
     await another.saveSnapshot(patchOf('with 12'), 12);

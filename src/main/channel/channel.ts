@@ -30,6 +30,7 @@ import {
 import { ErrorBoard } from '../../protocol/error-board.ts';
 import { Ring } from '../../protocol/ring.ts';
 import { performance } from '../../protocol/surroundings.ts';
+import { needStack } from '../enough-stack.ts';
 
 /** A blocked thread looks this often whether its worker still lives. */
 const LIFE_CHECK_MS = 50;
@@ -100,6 +101,7 @@ export class Channel {
   ring(atOnce: boolean): boolean {
     const control = this.#control;
     if (atOnce) Atomics.add(control, DOORBELL, 1);
+    if (Atomics.load(control, WORKER_STATE) === STATE_IN_EVENT_LOOP) needStack(); // once it counts as awake, nobody else calls it
     const state = Atomics.compareExchange(control, WORKER_STATE, STATE_IN_EVENT_LOOP, STATE_AWAKE);
     if (state === STATE_IN_EVENT_LOOP) return false;
     if (state === STATE_ASLEEP && !atOnce) Atomics.add(control, DOORBELL, 1);

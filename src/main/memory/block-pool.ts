@@ -3,7 +3,7 @@
  * memory (`design-copy-64mb`), and dropped shared memory is slow to come back (`protocol/gc-pressure.ts`).
  */
 import { accountFor, accountForAtOnce } from '../../protocol/gc-pressure.ts';
-import { later, soon } from '../../protocol/surroundings.ts';
+import { later } from '../../protocol/surroundings.ts';
 
 const MiB = 1024 * 1024;
 /** As long as there is more, in use or kept, room for a new block is made by dropping what is kept. */
@@ -80,7 +80,7 @@ export class BlockPool {
     const dropped = before - this.#freeBytes;
     if (dropped === 0) return;
     account(dropped);
-    void soon(() => this.#onLetGo(dropped)); // a call that is being made has its place first
+    this.#onLetGo(dropped);
   }
 
   /** By itself: no variable may hold the block where its garbage is collected at once. */

@@ -52,7 +52,8 @@ class RunningOperation implements WaitingOperation {
 
   start(): void {
     this.#options.Signal?.addEventListener('abort', this.#onAbort); // it may throw: nothing is begun yet
-    this.#threads.ask(this);
+    if (this.#stopped === undefined) this.#threads.ask(this);
+    else this.#endWith(this.#stopped.reason);
   }
 
   begin(thread: Thread): void {
@@ -74,7 +75,10 @@ class RunningOperation implements WaitingOperation {
     if (this.#thread !== undefined && Atomics.compareExchange(this.#thread.cell, 0, RUNNING, STOPPED) === ALLOWED)
       return;
     this.#stopped ??= { reason };
-    if (!this.#threads.giveUp(this)) return;
+    if (this.#threads.giveUp(this)) this.#endWith(reason);
+  }
+
+  #endWith(reason: unknown): void {
     this.#letGo();
     this.result.reject(reason);
   }

@@ -7,6 +7,8 @@ import type { Bytes } from '../../protocol/service.ts';
 import type { BlockPool } from '../memory/block-pool.ts';
 import { takeOver } from '../transfer.ts';
 
+const noBytes = new ArrayBuffer(0);
+
 export class LargeBytes {
   readonly data: Bytes;
   /** Why no worker can be given them, if so: the write fails in its place, and calls behind it are carried out after that. */
@@ -30,6 +32,7 @@ export class LargeBytes {
     if (!types.isSharedArrayBuffer(buffer)) return;
     if (finished) this.#blocks.giveBack(buffer);
     else this.#blocks.abandon(buffer);
+    this.data.buffer = noBytes; // whoever still holds this holds no block that may be dropped
   }
 }
 

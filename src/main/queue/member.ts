@@ -108,6 +108,7 @@ export class Member {
     };
     settler.ended = (isStored) => {
       ended = true;
+      if (!isAcknowledged) void store.snapshotSettles();
       store.snapshotEnded(clock, isStored, begun);
     };
     if (isAcknowledged) return; // nothing is called meanwhile

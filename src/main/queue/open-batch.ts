@@ -9,6 +9,7 @@ import type { Parcel } from '../../protocol/parcel.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import { Buffer, Promise } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
+import { needStack } from '../enough-stack.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import { begin } from '../observe/channels.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
@@ -167,6 +168,7 @@ export class OpenBatch {
    * for ever. What is gathered goes first.
    */
   #startAnew(member: Member, call: string): SDS_PersistenceError | undefined {
+    needStack();
     const { memory } = this.#host;
     const hasRoom = () => memory.largeBytes < member.settings.MaxPendingBytes;
     const refusal = this.#queue.refusalOf(call) ?? this.#waitFor(hasRoom, member, call);

@@ -3,10 +3,10 @@
  *
  * **What a prune leaves alone.** A program that waits for a snapshot goes on with its counter as it is by then, and what
  * was appended meanwhile is in no snapshot. So a prune that is called once the promise of a snapshot has settled deletes
- * no patch that was called while it was on its way, or in the turn of the event loop in which it has settled, before a later
- * snapshot with at least its number is stored: whoever waits by way of other promises goes on within that turn, but behind
- * others. What is called without waiting keeps its meaning; snapshots of number 0 say nothing of patches; and promises that
- * resolve at the call leave no meanwhile.
+ * no patch that was called while it was on its way, before a later snapshot with at least its number is stored. The same
+ * holds for the turn of the event loop in which it has settled: whoever waits by way of other promises goes on within that
+ * turn, but behind others. What is called without waiting keeps its meaning; snapshots of number 0 say nothing of patches;
+ * and promises that resolve at the call leave no meanwhile.
  */
 import { nextTurn } from '../../protocol/surroundings.ts';
 
@@ -59,10 +59,7 @@ export class Store {
 
   /** It has ended, having begun or not. */
   snapshotEnded(clock: number, isStored: boolean, hadBegun: boolean): void {
-    if (hadBegun) {
-      this.#onTheirWay--;
-      void this.#hasSettled();
-    }
+    if (hadBegun) this.#onTheirWay--;
     this.#held = union(this.#held, this.#meanwhile);
     if (this.#onTheirWay === 0) this.#meanwhile = none;
     const { lowest, highest } = this.#held;
@@ -70,7 +67,8 @@ export class Store {
     if (isStored && clock >= lowest) this.#held = clock >= highest ? none : { lowest: clock + 1, highest };
   }
 
-  async #hasSettled(): Promise<void> {
+  /** A snapshot settles in this turn, to its end. */
+  async snapshotSettles(): Promise<void> {
     this.#justSettled++;
     await nextTurn();
     this.#justSettled--;
