@@ -27,12 +27,12 @@ interface Kept {
   isUsed: boolean;
 }
 
-/** Those of this copy of the module that are not closed. */
-const all = new Set<Documents>();
+/** Those of this copy of the module that are not closed; whoever lets go of one has its files closed. */
+const all = new Set<WeakRef<Documents>>();
 
 /** What was rejected has a last attempt as the process ends. The library's listener, which waits for the commits, comes behind this one. */
 function storeAtExit(): void {
-  for (const documents of all) documents.storeAtExit();
+  for (const ref of all) ref.deref()?.storeAtExit();
 }
 
 export class Documents {
@@ -45,6 +45,7 @@ export class Documents {
   readonly anchor: SDS_DesktopPersistenceProvider;
   readonly #kept = new Map<string, Kept>();
   readonly #open = new Set<CompactedLog>();
+  readonly #self = new WeakRef<Documents>(this);
   #closing: Promise<void> | undefined;
 
   constructor(database: string, settings: Settings, merging: Merging) {
@@ -54,8 +55,9 @@ export class Documents {
     const shared = { ...settings.provider, Ownership: 'shared' } as const;
     this.anchor = new SDS_DesktopPersistenceProvider(this.#database, '', shared);
     this.trouble = new Trouble(this.anchor.statistics().Path, settings.onError);
-    if (all.size === 0) process.prependListener('exit', storeAtExit);
-    all.add(this);
+    for (const ref of all) if (ref.deref() === undefined) all.delete(ref);
+    process.off('exit', storeAtExit).prependListener('exit', storeAtExit);
+    all.add(this.#self);
   }
 
   /** Opens the log of a document, to be closed by the caller. */
@@ -153,7 +155,7 @@ export class Documents {
     });
     if (lost[0] === undefined) return;
     const which = namesOf(lost[0].name, lost.length - 1);
-    sayAtExit(`an update of document ${which} in '${this.trouble.database}' could not be stored as the process ends`);
+    sayAtExit(`an update of document ${which} in '${this.trouble.database}' may not be stored as the process ends`);
   }
 
   get isClosed(): boolean {
@@ -178,7 +180,7 @@ export class Documents {
     this.#kept.clear();
     const closed = await Promise.allSettled([...this.#open].map((log) => this.close(log)));
     const ended = await Promise.allSettled(logs.map((log) => log.close())); // also of those that have left
-    all.delete(this);
+    all.delete(this.#self);
     if (all.size === 0) process.off('exit', storeAtExit);
     await this.anchor.close();
     const lost = logs.flatMap((log, at) =>

@@ -346,3 +346,21 @@ describe('flushSync', () => {
     expectAll(file, 5001);
   });
 });
+
+it('a call that fails within flushSync() of an exit listener of the program is told: its promise tells nobody any more', async () => {
+  const file = freshFile();
+  const { code, stderr } = await runProgram(
+    `
+    const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
+    await provider.ready();
+    process.prependListener('exit', () => provider.flushSync());
+    new DatabaseSync(file).exec('BEGIN IMMEDIATE');
+    void provider.appendPatch(new Uint8Array(10), 1);
+    process.exit(0);
+    `,
+    file,
+  );
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/a call could not be carried out as the process ends: appendPatch/);
+});

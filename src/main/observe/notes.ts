@@ -56,3 +56,8 @@ export function exitBegins(): void {
 export function isExiting(): boolean {
   return notes.isExiting;
 }
+
+/** Whether no rejection and no process warning reaches anybody any more: also in `exit` listeners that come before the library's. */
+export function isAtEnd(): boolean {
+  return notes.isExiting || (process as { _exiting?: boolean })._exiting === true;
+}

@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { tell } from './channels.ts';
-import { isExiting, note } from './notes.ts';
+import { isAtEnd, note } from './notes.ts';
 
 /** Files and stores that were spoken of already. */
 const said = new Set<string>();
@@ -14,7 +14,7 @@ export function once(said: Set<string>, code: string, subject: string, message: 
   if (said.has(key)) return;
   said.add(key);
   const warn = () => process.emitWarning(message, { type: 'SDS_PersistenceWarning', code });
-  note(() => (isExiting() ? sayAtExit(message) : outsideOfCalls(warn)));
+  note(() => (isAtEnd() ? sayAtExit(message) : outsideOfCalls(warn)));
 }
 
 /** A patch is lost since its number is taken by other bytes. */
@@ -34,7 +34,7 @@ export function warnOfCollision(dbPath: string, storeId: string, collisions: num
 export function warnOfFailure(dbPath: string, storeId: string, error: SDS_PersistenceError): void {
   const { code, message } = error;
   tell('write-failed', { Path: dbPath, StoreId: storeId, Code: code, Message: message, Error: error });
-  if (isExiting()) return; // it is said as of every call
+  if (isAtEnd()) return; // it is said as of every call
   const warning = `a call that was acknowledged when it was queued has failed: ${message}`;
   once(said, 'SDS_WRITE_FAILED', `${code} ${storeId} ${dbPath}`, warning);
 }

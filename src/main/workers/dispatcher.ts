@@ -232,8 +232,8 @@ export class Dispatcher implements QueueHost {
   #ring(): void {
     const atOnce = this.#atOnce || this.blocked || this.#ending;
     const needed = this.#sent || (atOnce && this.#inFlight.length > 0);
-    this.#sent = this.#atOnce = false;
     if (needed && !this.channel.ring(atOnce)) this.#wake(0);
+    this.#sent = this.#atOnce = false; // behind what may throw at the end of the stack
   }
 
   /** Calls the worker from its event loop. */

@@ -1,6 +1,6 @@
 /** What was called before `process.exit()`, an uncaught error or a handled signal is committed before the end. */
 import { isOnServer } from '../../protocol/errors.ts';
-import { exitBegins, tellNoted } from '../observe/notes.ts';
+import { exitBegins, isAtEnd, tellNoted } from '../observe/notes.ts';
 import { sayAtExit } from '../observe/warnings.ts';
 import type { ReplaceableWorker } from './replaceable-worker.ts';
 
@@ -75,7 +75,7 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
   }
   if (workers.length === 0 || guard !== undefined) return;
   // the first provider of all may be made in an `exit` listener: then ours would come too late
-  if ((process as { _exiting?: boolean })._exiting === true) exitBegins();
+  if (isAtEnd()) exitBegins();
   // copies: one that has neither a thread nor files any more is taken out
   const drain = () => [...workers].forEach(drainAtExit);
   guard = {
