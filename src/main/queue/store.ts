@@ -47,6 +47,7 @@ export class Store {
   /** Told of each patch that is appended. */
   appended(clock: number): void {
     this.appends++;
+    if (this.#onTheirWay === 0 && this.#justSettled === 0) return;
     const patch = { lowest: clock, highest: clock };
     if (this.#onTheirWay > 0) this.#meanwhile = union(this.#meanwhile, patch);
     if (this.#justSettled > 0) this.#held = union(this.#held, patch);
