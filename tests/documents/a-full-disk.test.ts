@@ -20,6 +20,18 @@ import {
 /** More than the log of the database has room for before it grows. */
 const MUCH = 'x'.repeat(300_000);
 
+/** The last client of a document leaves while the disk is full. */
+async function leftWhileFull(onError: (error: Error) => void) {
+  const disk = smallDisk();
+  const file = join(disk, 'documents.db');
+  const persistence = persistenceOn(file, { onError });
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  const rest = fill(disk);
+  doc.getText('text').insert(0, MUCH);
+  return { file, persistence, rest, written: persistence.writeState('notes', doc) };
+}
+
 describe.skipIf(!canMount)('a disk that is full for a while', () => {
   it('is told once, and once there is room the whole document is stored', async () => {
     const disk = smallDisk();
@@ -43,14 +55,7 @@ describe.skipIf(!canMount)('a disk that is full for a while', () => {
   });
 
   it('the last client leaves meanwhile, and another one comes: that one has all of it', async () => {
-    const disk = smallDisk();
-    const file = join(disk, 'documents.db');
-    const persistence = persistenceOn(file, { onError: () => undefined });
-    const doc = new Y.Doc();
-    await persistence.bindState('notes', doc);
-    const rest = fill(disk);
-    doc.getText('text').insert(0, MUCH);
-    const written = persistence.writeState('notes', doc);
+    const { file, persistence, rest, written } = await leftWhileFull(() => undefined);
     const next = new Y.Doc();
     await persistence.bindState('notes', next);
     await written;
@@ -67,14 +72,8 @@ describe.skipIf(!canMount)('a disk that is full for a while', () => {
   ])(
     'the last client leaves meanwhile, another one comes, %s, and goes: all is stored once there is room',
     async (_, text) => {
-      const disk = smallDisk();
-      const file = join(disk, 'documents.db');
-      const persistence = persistenceOn(file, { onError: () => undefined });
-      const [doc, next] = [new Y.Doc(), new Y.Doc()];
-      await persistence.bindState('notes', doc);
-      const rest = fill(disk);
-      doc.getText('text').insert(0, MUCH);
-      const written = persistence.writeState('notes', doc);
+      const { file, persistence, rest, written } = await leftWhileFull(() => undefined);
+      const next = new Y.Doc();
       void persistence.bindState('notes', next);
       next.getText('text').insert(0, text);
       const others = persistence.writeState('notes', next);
@@ -88,15 +87,8 @@ describe.skipIf(!canMount)('a disk that is full for a while', () => {
   );
 
   it('the last client leaves meanwhile, and an observer of the document that comes throws: it has all of it, and that is told', async () => {
-    const disk = smallDisk();
-    const file = join(disk, 'documents.db');
     const errors: string[] = [];
-    const persistence = persistenceOn(file, { onError: ({ message }) => errors.push(message) });
-    const doc = new Y.Doc();
-    await persistence.bindState('notes', doc);
-    const rest = fill(disk);
-    doc.getText('text').insert(0, MUCH);
-    const written = persistence.writeState('notes', doc);
+    const { file, persistence, rest, written } = await leftWhileFull(({ message }) => errors.push(message));
     const next = new Y.Doc();
     next.getText('text').observe(() => {
       throw new Error('on purpose');
