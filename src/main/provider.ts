@@ -168,7 +168,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     const fault = faultOfBytes(Patch, 'Patch') ?? faultOfClock(Clock, 'Clock');
     if (fault !== undefined || this.#closing !== undefined) return this.#refuse('appendPatch', fault, Patch);
     const promise = this.#queue.appendPatch(this.#member, Patch, Clock);
-    if (isExiting()) drainAtExit(this.#worker);
+    if (isExiting()) drainAtExit([this.#worker]);
     tellNoted();
     return promise;
   }
@@ -469,7 +469,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     if (fault !== undefined || this.#closing !== undefined) return this.#refuse(operation, fault, data);
     const call = { member: this.#member, operation, key: key.toWellFormed(), clock };
     const promise = this.#queue.addWrite(call, data, takeOver);
-    if (isExiting()) drainAtExit(this.#worker);
+    if (isExiting()) drainAtExit([this.#worker]);
     tellNoted();
     return promise as Promise<T>;
   }

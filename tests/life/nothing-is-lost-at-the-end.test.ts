@@ -172,6 +172,42 @@ describe('nothing is lost when a program ends', () => {
     expect(rowsOf(`${file}.other`).patches).toHaveLength(1);
   });
 
+  it('by process.exit() beside files that stay locked: it is committed while those are waited for, once in all', async () => {
+    const file = freshFile();
+    let whileOthersAreLocked: number | undefined;
+    const { code, stderr } = await runProgram(
+      `import { DatabaseSync } from 'node:sqlite';
+      const locked = [];
+      for (let i = 0; i < 2; i++) {
+        const provider = new SDS_DesktopPersistenceProvider(file + i, 'store', { BusyTimeoutMs: 600_000 });
+        await provider.ready();
+        locked.push({ provider, other: new DatabaseSync(file + i) });
+        locked[i].other.exec('BEGIN IMMEDIATE'); // held to the end
+      }
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      await provider.ready();
+      process.on('exit', () => {
+        for (let clock = 2; clock <= 4; clock++) for (const { provider } of locked) provider.appendPatch(patchOf(clock), clock);
+        provider.appendPatch(patchOf(101), 101);
+      });
+      for (const { provider } of locked) provider.appendPatch(patchOf(1), 1);
+      for (let clock = 1; clock <= 100; clock++) provider.appendPatch(patchOf(clock), clock);
+      process.exit(7);`,
+      file,
+      {
+        flags: ['--disable-warning=ExperimentalWarning'],
+        env: { SDS_PERSISTENCE_WORKERS: '3' }, // each file has one
+        onStderr: () => {
+          whileOthersAreLocked ??= rowsOf(file).patches.length;
+        },
+      },
+    );
+    expect(code).toBe(7);
+    expect(stderr.match(/nothing was committed for 10000 ms .* calls on '[^']+' may be lost/g)).toHaveLength(2);
+    expect(whileOthersAreLocked).toBe(100);
+    expect(rowsOf(file).patches).toHaveLength(101);
+  });
+
   it('by process.exit(), also after the end of a worker whose file, kept in memory, is closed later', async () => {
     const file = freshFile();
     const ended = await runProgram(

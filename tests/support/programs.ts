@@ -30,6 +30,8 @@ export async function runProgram(
     /** Where the program itself lies. */
     folder = freshFolder(),
     onOutput = (_: string, __: (signal: NodeJS.Signals) => void) => {},
+    /** The same of what it says on stderr. */
+    onStderr = (_: string) => {},
   } = {},
 ): Promise<Ended> {
   const program = join(folder, 'program.mjs');
@@ -51,6 +53,7 @@ ${text}`,
   });
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     ended.stderr += chunk;
+    onStderr(ended.stderr);
   });
   await new Promise<void>((resolve, reject) => {
     child.once('error', reject);

@@ -35,6 +35,9 @@ import { needStack } from '../enough-stack.ts';
 /** A blocked thread looks this often whether its worker still lives. */
 const LIFE_CHECK_MS = 50;
 
+/** How late this thread was, in all, when it had been blocked for so long. */
+let lateMs = 0;
+
 export class Channel {
   readonly commitPoints = new Int32Array(new SharedArrayBuffer(MAX_FILES * 4));
   readonly errorBoard = new ErrorBoard();
@@ -136,9 +139,14 @@ export class Channel {
   /**
    * Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. A worker that stays
    * at one piece of `work` uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a process, before
-   * that is done.
+   * that is done. Yields after each moment without progress: other workers may be waited for until it is asked to go on.
    */
-  blockUntil(isDone: () => boolean, work: () => number | undefined, patienceMs: number, totalMs: number): boolean {
+  *waiting(
+    isDone: () => boolean,
+    work: () => number | undefined,
+    patienceMs: number,
+    totalMs: number,
+  ): Generator<void, boolean, void> {
     let start = performance.now();
     let lastProgress = start;
     let lastSeen = this.progress;
@@ -155,13 +163,15 @@ export class Channel {
       if (left <= 0) return false;
       const waitMs = Math.min(left, LIFE_CHECK_MS);
       if (Atomics.wait(this.#control, PROGRESS, seen, waitMs) !== 'timed-out') continue;
-      const waited = performance.now() - now;
-      const late = waited - waitMs;
+      const before = { work: lastWork, lateMs };
+      const late = performance.now() - now - waitMs;
       start += stoppedMs(late);
-      const before = lastWork;
+      lateMs += late;
+      yield;
       lastWork = work();
       // a thread that is late itself has not looked meanwhile, and the worker may lack a core as well
-      lastProgress += lastWork !== undefined && lastWork === before ? waited : late;
+      const isAtWork = lastWork !== undefined && lastWork === before.work;
+      lastProgress += isAtWork ? performance.now() - now : lateMs - before.lateMs;
     }
   }
 

@@ -280,7 +280,20 @@ export class Dispatcher implements QueueHost {
   /**
    * Blocks this thread. True once `until` holds, or no worker is left; false after `patienceMs` without progress, or `totalMs`.
    */
-  block(until: () => boolean, patienceMs: number, totalMs: number = Number.POSITIVE_INFINITY): boolean {
+  block(until: () => boolean, patienceMs: number, totalMs?: number): boolean {
+    const waiting = this.waiting(until, patienceMs, totalMs);
+    for (;;) {
+      const { done, value } = waiting.next();
+      if (done) return value;
+    }
+  }
+
+  /** The same in pieces: others may be waited for whenever it yields. Has to be gone through to its end. */
+  *waiting(
+    until: () => boolean,
+    patienceMs: number,
+    totalMs: number = Number.POSITIVE_INFINITY,
+  ): Generator<void, boolean, void> {
     needStack();
     const wasBlocked = this.blocked;
     this.blocked = true;
@@ -291,7 +304,12 @@ export class Dispatcher implements QueueHost {
       return true;
     };
     try {
-      return outsideOfCalls(() => this.channel.blockUntil(isDone, this.#owner.work, patienceMs, totalMs));
+      const waiting = this.channel.waiting(isDone, this.#owner.work, patienceMs, totalMs);
+      for (;;) {
+        const { done, value } = outsideOfCalls(() => waiting.next());
+        if (done) return value;
+        yield;
+      }
     } finally {
       this.blocked = wasBlocked;
       // the rest is heard of as usual

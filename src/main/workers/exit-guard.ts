@@ -77,7 +77,7 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
   // the first provider of all may be made in an `exit` listener: then ours would come too late
   if (isAtEnd()) exitBegins();
   // copies: one that has neither a thread nor files any more is taken out
-  const drain = () => [...workers].forEach(drainAtExit);
+  const drain = () => drainAtExit([...workers]);
   guard = {
     // nothing is left to do: as long as calls are under way their failures can still be told
     beforeExit() {
@@ -85,30 +85,71 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
     },
     drain,
     uncaught() {
-      for (const worker of [...workers]) if (!worker.dispatcher.idle) worker.drain(ERROR_PATIENCE_MS);
+      waitForAll(busyOf([...workers]), (worker) => worker.draining(ERROR_PATIENCE_MS));
     },
     exit() {
       exitBegins();
       drain();
       tellNoted(); // no microtask will do so any more; what is called within is drained at once
-      for (const worker of [...workers]) worker.retire(CLOSE_PATIENCE_MS);
+      waitForAll([...workers], (worker) => worker.retiring(CLOSE_PATIENCE_MS));
       tellNoted();
     },
   };
   guardsOfProcess().add(guard);
 }
 
-/** Blocks until a worker has committed everything; also for calls made by later `exit` listeners. */
-export function drainAtExit(worker: ReplaceableWorker): void {
-  if (worker.dispatcher.idle || worker.drain(PATIENCE_MS)) return;
-  const { unfinished } = worker;
+/** How far those were that were waited for in vain: their patience is used up until there is progress. */
+const givenUpAt = new WeakMap<ReplaceableWorker, number>();
+
+/** What was said of what may be lost. */
+const said = new Set<string>();
+
+/** Blocks until the workers have committed everything; also for calls made by later `exit` listeners. */
+export function drainAtExit(workers: readonly ReplaceableWorker[]): void {
+  const givenUp = waitForAll(busyOf(workers), (worker) =>
+    worker.draining(givenUpAt.get(worker) === worker.channel.progress ? 0 : PATIENCE_MS),
+  );
+  for (const worker of givenUp) {
+    givenUpAt.set(worker, worker.channel.progress);
+    sayUnfinished(worker.unfinished);
+  }
+}
+
+function busyOf(workers: readonly ReplaceableWorker[]): ReplaceableWorker[] {
+  return workers.filter(({ dispatcher }) => !dispatcher.idle);
+}
+
+/** Blocks for all at once, since one that commits nothing must not keep others from their work; returns those that were given up. */
+function waitForAll(
+  workers: readonly ReplaceableWorker[],
+  wait: (worker: ReplaceableWorker) => Generator<void, boolean, void>,
+): ReplaceableWorker[] {
+  const givenUp: ReplaceableWorker[] = [];
+  let waits = workers.map((worker) => ({ worker, waiting: wait(worker) }));
+  try {
+    while (waits.length > 0) {
+      waits = waits.filter(({ worker, waiting }) => {
+        const { done, value } = waiting.next();
+        if (done && !value) givenUp.push(worker);
+        return !done;
+      });
+    }
+  } finally {
+    // no stack is left: the others are not blocked for ever
+    for (const { waiting } of waits) waiting.return(false);
+  }
+  return givenUp;
+}
+
+function sayUnfinished(unfinished: readonly string[]): void {
   const [file, ...others] = unfinished;
   const files = others.length === 0 ? `'${file}'` : `'${file}' and ${others.length} more`;
   const answers = unfinished.some(isOnServer)
     ? 'disk or the server answers; a function Password is not called any more'
     : 'disk answers';
-  sayAtExit(
+  const message =
     `nothing was committed for ${PATIENCE_MS} ms as the process ends: calls on ${files} may be lost, ` +
-      `also some that were acknowledged as they were queued; see whether another process has it locked, and whether the ${answers}`,
-  );
+    `also some that were acknowledged as they were queued; see whether another process has it locked, and whether the ${answers}`;
+  if (!said.has(message)) sayAtExit(message);
+  said.add(message);
 }

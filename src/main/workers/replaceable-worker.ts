@@ -141,10 +141,11 @@ export class ReplaceableWorker {
     else sendDetach(this.#link, member);
   }
 
-  /** Blocks until all that was called on any file is committed; false if nothing was for so long, or there is no thread. */
-  drain(patienceMs: number): boolean {
+  /** Blocks, in pieces, until all that was called on any file is committed; false if nothing was for so long, or there is no thread. */
+  *draining(patienceMs: number): Generator<void, boolean, void> {
     const isDone = () => this.unfinished.length === 0;
-    return this.dispatcher.block(isDone, patienceMs) && (this.hasThread || isDone());
+    const isWaitedFor = yield* this.dispatcher.waiting(isDone, patienceMs);
+    return isWaitedFor && (this.hasThread || isDone());
   }
 
   /** The files with calls that are not committed. */
@@ -152,11 +153,11 @@ export class ReplaceableWorker {
     return [...this.#queues].filter((queue) => !queue.finished).map(({ dbPath }) => dbPath);
   }
 
-  /** Blocks until the worker has closed its files, so that none of them is cut off in mid-work. */
-  retire(patienceMs: number): void {
-    if (this.#link === undefined || !this.channel.booted) return;
+  /** Blocks, in pieces, until the worker has closed its files, so that none of them is cut off in mid-work; false if it takes longer. */
+  *retiring(patienceMs: number): Generator<void, boolean, void> {
+    if (this.#link === undefined || !this.channel.booted) return true;
     this.#link.call((service) => service.retire());
-    this.dispatcher.block(() => this.channel.retired, patienceMs);
+    return yield* this.dispatcher.waiting(() => this.channel.retired, patienceMs);
   }
 
   /** Ends its thread, which has no file; there will be no other one. */
