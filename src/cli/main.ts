@@ -63,7 +63,7 @@ async function runCommand(args: readonly string[]): Promise<number> {
   const takes = command.form.match(/[A-Z|]+/g)?.length ?? 0;
   const isMore = positionals.length > takes && !command.form.includes('…');
   if (positionals.length < takes || isMore || positionals.includes('')) {
-    throw new WrongArguments(`it is: ${name} ${command.form}`);
+    throw new WrongArguments(`it is: ${`${name} ${command.form}`.trim()}`);
   }
   const run = new Run(name, values);
   await command.run(run, positionals.map(pathIn), values);

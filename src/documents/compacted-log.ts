@@ -9,6 +9,7 @@ import { DocumentLog } from './document-log.ts';
 import { Growth } from './growth.ts';
 import { keptAlive, keptAliveFor } from './kept-alive.ts';
 import type { Merging } from './merging.ts';
+import { shown } from './refusal.ts';
 import { whenThereIsRoom } from './room.ts';
 
 /** Whoever opens a long document waits so long for it to be compacted; then its updates are applied as they are. */
@@ -121,7 +122,8 @@ export class CompactedLog extends DocumentLog {
       discard(store.parcel);
       return undefined;
     };
-    const merged = await this.#merging(order, load);
+    const document = `document ${shown(this.name)} in '${this.trouble.database}'`;
+    const merged = await this.#merging({ ...order, document }, load);
     return { store, merged };
   }
 

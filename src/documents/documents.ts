@@ -164,7 +164,7 @@ export class Documents {
 
   /** What calls reject with after that. */
   closed(): SDS_PersistenceError {
-    return new SDS_PersistenceError('closed', `'${this.trouble.database}' is closed`);
+    return new SDS_PersistenceError('closed', `'${this.trouble.database}' is closed; open it anew`);
   }
 
   /** Has documents leave, closes all logs, and releases the database, also if it rejects. Calling it again is the same call. */

@@ -38,7 +38,7 @@ export type HocuspocusPersistenceOptions = OwnOptions & DocumentOptions;
  * of `@hocuspocus/extension-sqlite` or `@hocuspocus/extension-database`. A document is a store of the database, under its name.
  *
  * Each change is stored as it comes, and is committed within some milliseconds; never is the whole document encoded for that.
- * What was changed is committed before the process ends in whatever way but SIGKILL.
+ * What was changed is committed before the process ends, but for SIGKILL, a signal that nobody handles, and a crash.
  *
  * @example
  * import { Server } from '@hocuspocus/server'

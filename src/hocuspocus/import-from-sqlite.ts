@@ -1,4 +1,6 @@
 /** Takes over the file of `@hocuspocus/extension-sqlite`. */
+import { accessSync, constants } from 'node:fs';
+import { resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { isNodeBefore } from '../protocol/node-version.ts';
@@ -33,8 +35,10 @@ async function* rowsOf(path: string): AsyncGenerator<ImportedDocument> {
       yield { name, data: found?.data };
     }
   } catch (error) {
-    const isOther = /no such (table|column)/.test((error as Error).message);
-    throw failed(isOther ? 'schema-mismatch' : 'io-error', path, error as Error);
+    const { message } = error as Error;
+    const isOther = /no such (table|column)/.test(message);
+    const code = isOther ? 'schema-mismatch' : message === 'file is not a database' ? 'open-failed' : 'io-error';
+    throw failed(code, path, error as Error);
   } finally {
     database.close();
   }
@@ -50,11 +54,21 @@ function open(path: string): DatabaseSync {
   try {
     return new DatabaseSync(path, { readOnly: true });
   } catch (error) {
-    throw failed('open-failed', path, error as Error);
+    throw failed('open-failed', path, reasonOf(error as Error, path));
+  }
+}
+
+/** SQLite says no more than "unable to open"; the system says why, and where the path leads. */
+function reasonOf(error: Error, path: string): Error {
+  try {
+    if (!path.startsWith('file:')) accessSync(resolve(path), constants.R_OK);
+    return error;
+  } catch (refusal) {
+    return refusal as Error;
   }
 }
 
 function failed(code: 'open-failed' | 'schema-mismatch' | 'io-error', path: string, cause: Error) {
-  const message = `importFromSqlite ('${path}'): this is no file of @hocuspocus/extension-sqlite that can be read (${cause.message})`;
+  const message = `importFromSqlite ('${path}'): this is no file of @hocuspocus/extension-sqlite that can be read (${cause.message}); check the path`;
   return new SDS_PersistenceError(code, message, { cause });
 }

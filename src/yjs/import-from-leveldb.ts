@@ -1,6 +1,7 @@
 /** Takes over what y-leveldb has stored. */
 import { LeftOut } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
+import { describe } from '../main/option-checks.ts';
 import type { YjsDoc } from '../protocol/yjs.ts';
 import type { YjsPersistence } from './yjs-persistence.ts';
 
@@ -21,7 +22,7 @@ const NOTHING = new Uint8Array([0]);
  *
  * @param leveldb - an open `LeveldbPersistence`; it is not closed
  * @returns how many documents and metas were copied, once they are committed
- * @throws SDS_PersistenceError `io-error` at the end, if y-leveldb can't read some documents: it names them, and all others are copied. At
+ * @throws SDS_PersistenceError `invalid-argument` if `leveldb` is something else, such as a path; `io-error` at the end, if y-leveldb can't read some documents: it names them, and all others are copied. At
  *   once: if it can't read anything; what writes fail with
  *
  * @example
@@ -33,6 +34,13 @@ export async function importFromLeveldb(
   leveldb: LeveldbSource,
   persistence: YjsPersistence<YjsDoc>,
 ): Promise<{ documents: number; metas: number }> {
+  if (typeof (leveldb as Partial<LeveldbSource> | undefined)?.getAllDocNames !== 'function') {
+    const what = describe(leveldb);
+    throw new SDS_PersistenceError(
+      'invalid-argument',
+      `importFromLeveldb: leveldb must be an open LeveldbPersistence of y-leveldb, not ${what}`,
+    );
+  }
   const names = await read(() => leveldb.getAllDocNames());
   const copied = { documents: 0, metas: 0 };
   const leftOut = new LeftOut();

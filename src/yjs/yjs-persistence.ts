@@ -27,7 +27,7 @@ export type YjsPersistenceOptions<Doc extends YjsDoc> = OwnOptions<Doc> & Docume
  * database, under its name.
  *
  * Nothing of an update is waited for: it is committed within some milliseconds. What was called is committed before the process
- * ends in whatever way but SIGKILL.
+ * ends, but for SIGKILL, a signal that nobody handles, and a crash.
  *
  * @example
  * import * as Y from 'yjs'

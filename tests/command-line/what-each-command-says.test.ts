@@ -324,6 +324,7 @@ describe('help and arguments', () => {
     [['info', '--no-such-option', 'a.db']],
     [['backup', 'a.db']],
     [['backup', 'a.db', 'b.db', 'c.db']],
+    [['schema', 'a.db']],
     [['watch', '--every', 'x', 'a.db']],
     [['watch', '--every', '3000000', 'a.db']],
     [['watch', '--count', '-1', 'a.db']],
@@ -335,6 +336,7 @@ describe('help and arguments', () => {
     const { stdout, stderr, exitCode } = await command(args, { cwd });
     expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
     expect(stderr).toMatch(/^wrong arguments: .+\n$/);
+    expect(stderr).not.toContain(' ;');
     expect(bytesIn(cwd)).toEqual({});
     // for programs, the same sentence
     const asDocument = await command([...args.slice(0, 1), '--json', ...args.slice(1)], { cwd });

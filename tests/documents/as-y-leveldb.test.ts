@@ -154,6 +154,14 @@ it('an import that is repeated leaves alone the metas that were set since, and b
   );
 });
 
+it('a path in its place is told, as importFromSqlite takes one', async () => {
+  const path = './leveldb' as unknown as LeveldbPersistence;
+  await expect(importFromLeveldb(path, persistenceOn(freshFile()))).rejects.toMatchObject({
+    code: 'invalid-argument',
+    message: expect.stringContaining('must be an open LeveldbPersistence of y-leveldb, not the string "./leveldb"'),
+  });
+});
+
 it('a LevelDB that can not be read is told', async () => {
   const leveldb = new LeveldbPersistence(join(freshFolder(), 'leveldb'));
   await leveldb.storeUpdate('notes', updateOf('x'));

@@ -10,9 +10,11 @@ it('what is merged by hand rejects with the reason, and all of it stays', async 
   const persistence = persistenceOn(file);
   await persistence.storeUpdate('notes', updateOf('good'));
   await persistence.storeUpdate('notes', rubbish());
-  const failure = { name: 'SDS_Error', code: 'database-corrupt', cause: expect.any(Error) };
+  const message = expect.stringContaining(`document "notes" in '${file}' could not be merged`);
+  const failure = { name: 'SDS_Error', code: 'database-corrupt', message, cause: expect.any(Error) };
   await expect(persistence.flushDocument('notes')).rejects.toMatchObject(failure);
   await expect(persistence.getStateVector('notes')).rejects.toMatchObject(failure);
+  await expect(persistence.getAllDocStateVectors()).rejects.toMatchObject(failure);
   await persistence.destroy();
   expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [{}, {}] });
 });

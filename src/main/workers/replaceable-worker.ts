@@ -15,7 +15,7 @@ import { WorkerLink } from './worker-link.ts';
 import type { EngineKind } from './worker-thread.ts';
 
 const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored: call again';
-const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
+const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it; make another provider';
 
 const ENDS_THREADS = 'worker threads ended again and again while they were at the work of this file';
 
