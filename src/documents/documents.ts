@@ -13,7 +13,7 @@ import { Trouble } from './trouble.ts';
 
 /**
  * A log that was opened for a call is kept for the next one: for so long, and up to twice. On PostgreSQL it owns the document meanwhile,
- * for which another process waits five seconds (`busyTimeoutMs`).
+ * for which another process waits.
  */
 const KEEP_MS = 1000;
 

@@ -2,11 +2,10 @@
 import type { CompactedLog, Merging } from '../documents/index.ts';
 import { Documents, keptAliveFor, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/arguments.ts';
-import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
+import { SDS_PersistenceError } from '../main/index.ts';
 import { type Acceptance, describe, oneOf } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { discard } from '../protocol/parcel.ts';
-import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import type { YjsDoc, YjsModule } from '../protocol/yjs.ts';
 import { faultOfUpdate } from '../yjs/fault-of-update.ts';
@@ -76,8 +75,7 @@ export class HocuspocusPersistence {
     const trouble = () => this.#documents.trouble;
     this.#find = serverMerging(Y, (Y, url) => new YjsMerging(Y, urlOf(yjs) ?? url, settings.limits, trouble));
     const ofClosed: Merging = async (...task) => (await this.#find(undefined)).of(gc)(...task);
-    const provider = patient(database, settings.provider);
-    this.#documents = new Documents(database, { ...settings, provider }, ofClosed);
+    this.#documents = new Documents(database, settings, ofClosed);
   }
 
   // ---- hooks of the server --------------------------------------------------------------------------
@@ -295,12 +293,6 @@ const ownOptions: Record<keyof OwnOptions, Acceptance> = {
 };
 
 const existings = oneOf('skip', 'merge');
-
-/** Clients that are refused don't come back by themselves: so a load waits until the lease of a server that was killed has run out. */
-function patient(database: string, options: SDS_ProviderOptions): SDS_ProviderOptions {
-  const { LeaseMs = 10_000, BusyTimeoutMs = LeaseMs + 5000 } = options;
-  return isPostgresqlUrl(database) ? { ...options, BusyTimeoutMs } : options;
-}
 
 function destroyedBefore(name: string, cause: unknown): SDS_PersistenceError {
   const document = JSON.stringify(name);

@@ -42,9 +42,9 @@ export class Attachment {
     return this.#file.queue.location.server !== undefined && !this.#member.wasOwned;
   }
 
-  /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, until it is released. */
+  /** What came of it; a store that another process has is waited for until it is released. */
   async outcome(): Promise<Report> {
-    const giveUpAt = performance.now() + this.#member.settings.BusyTimeoutMs;
+    const giveUpAt = performance.now() + this.#member.settings.StoreWaitMs;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       if (this.#member.wasOpened) return {};
       if (this.#isPast && !this.#isOver) {

@@ -15,16 +15,19 @@ interface Options {
 
 /** Fills in the defaults, those of a database on a server or of a file, or says which option is wrong. */
 export function readOptions(options: SDS_ProviderOptions | undefined, isServer: boolean): Options | string {
-  const settings = readEnvironment({ ...defaultSettings, ...(isServer ? serverDefaults : {}) });
-  if (typeof settings === 'string') return settings;
+  const environment = readEnvironment();
+  if (typeof environment === 'string') return environment;
   const given = options === undefined ? {} : checkOptions(options, accepted);
   if (typeof given === 'string') return given;
-  return { settings: { ...settings, ...given } as unknown as ProviderSettings, given };
+  const set: SDS_ProviderOptions = { ...environment, ...given };
+  const settings = { ...defaultSettings, ...(isServer ? serverDefaults : {}), ...set };
+  const StoreWaitMs = set.BusyTimeoutMs ?? settings.LeaseMs + settings.BusyTimeoutMs;
+  return { settings: { ...settings, StoreWaitMs }, given };
 }
 
-/** The defaults, where the environment does not say otherwise; or which variable is wrong. */
-function readEnvironment(defaults: ProviderSettings): Record<string, unknown> | string {
-  const settings: Record<string, unknown> = { ...defaults };
+/** What the environment says; or which variable is wrong. */
+function readEnvironment(): Record<string, unknown> | string {
+  const settings: Record<string, unknown> = {};
   for (const [variable, option] of Object.entries(variables)) {
     const text = process.env[variable];
     if (text === undefined || text === '') continue;

@@ -16,7 +16,10 @@ export interface MergingLimits {
 export interface StorageOptions {
   /** `'normal'` (default): what is acknowledged survives the end of the process; `'full'`: also a power cut. */
   durability?: 'normal' | 'full';
-  /** For how many milliseconds a write waits for another process's. Default 5000. */
+  /**
+   * For how many milliseconds a write waits for another process's, and on PostgreSQL a load for a document that another process has.
+   * Default 5000, for such a document 5000 more than `leaseMs`.
+   */
   busyTimeoutMs?: number;
   /** How many bytes may wait for their commit. Default 64 MiB. */
   maxPendingBytes?: number;

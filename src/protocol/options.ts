@@ -21,8 +21,9 @@ export interface SDS_ProviderOptions {
    */
   Acknowledge?: 'queued' | 'committed';
   /**
-   * For how many milliseconds a write waits for another process's write before it rejects with
-   * `database-busy`. Default 5000; 0 does not wait. The event loop stays free meanwhile.
+   * For how many milliseconds a write waits for another process's write before it rejects with `database-busy`; on PostgreSQL also
+   * `ready()` and loads for a store that another process has, before they reject with `fenced`; these wait for 5000 more than `LeaseMs`
+   * if this is not given. Default 5000; 0 does not wait. The event loop stays free meanwhile.
    */
   BusyTimeoutMs?: number;
   /**
@@ -92,9 +93,14 @@ export interface SDS_ProviderOptions {
   RetryForMs?: number;
 }
 
-export type ProviderSettings = Required<Omit<SDS_ProviderOptions, 'Password'>> & Pick<SDS_ProviderOptions, 'Password'>;
+type Settings = Required<Omit<SDS_ProviderOptions, 'Password'>> & Pick<SDS_ProviderOptions, 'Password'>;
 
-export const defaultSettings: Readonly<ProviderSettings> = {
+export interface ProviderSettings extends Settings {
+  /** For how long `ready()` and loads wait for a store that another process has: that of a killed one is free once its lease has run out. */
+  StoreWaitMs: number;
+}
+
+export const defaultSettings: Readonly<Settings> = {
   Durability: 'normal',
   Acknowledge: 'queued',
   BusyTimeoutMs: 5000,
@@ -114,4 +120,4 @@ export const defaultSettings: Readonly<ProviderSettings> = {
 export const sharedOptions = ['LeaseMs', 'CreateTables', 'ConnectTimeoutMs', 'RetryForMs'] as const;
 
 /** What differs for a database on a server. */
-export const serverDefaults: Readonly<Partial<ProviderSettings>> = { Overflow: 'reject' };
+export const serverDefaults: Readonly<Partial<Settings>> = { Overflow: 'reject' };

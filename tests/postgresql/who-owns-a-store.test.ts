@@ -93,6 +93,16 @@ describeOnPostgresql('who owns a store', () => {
     expect(await provider.loadPatchesSince(999_999)).toHaveLength(1);
   });
 
+  it('of a program that was killed, a program that is started again at once has the store when the lease has run out', async () => {
+    const url = await ownPlace();
+    const LeaseMs = 7000;
+    const killed = await owner(url, 'store', { LeaseMs });
+    await killed.end(); // by SIGKILL
+    const provider = open(url, 'store', { LeaseMs });
+    await provider.ready();
+    await provider.appendPatch(patchOf('mine'), 1_000_000);
+  });
+
   it('ready gives up after BusyTimeoutMs', async () => {
     const url = await postgresql.freshPlace();
     await owner(url, 'store');
