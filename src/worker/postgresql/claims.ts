@@ -6,7 +6,7 @@ import { ownerOf } from '../../protocol/postgresql/session.ts';
 import { type Caller, EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
-import { fencedError, type Holder, mustRegister } from './holder.ts';
+import { fencedError, type Holder, lostError, mustRegister } from './holder.ts';
 import { insertionsOfLongNames, storedName } from './names.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, type StoreRow, unclaiming } from './store-rows.ts';
 import { beginStatements, COMMIT, inTransaction } from './transactions.ts';
@@ -85,7 +85,7 @@ export class Claims {
   async claim(connection: Connection, caller: Caller): Promise<void> {
     this.#coming.delete(caller);
     const claim = this.#claims.get(storedName(caller.storeId).stored);
-    if (claim === 'lost') throw fencedError(caller.storeId);
+    if (claim === 'lost') throw lostError(caller.storeId);
     if (suffices(claim, caller)) return;
     const others = [...this.#coming];
     const isGranted = await this.#claimAll(connection, [caller, ...others], caller).catch((error) => {
@@ -94,7 +94,10 @@ export class Claims {
       return this.#claimAll(connection, [caller], caller);
     });
     for (const other of others) this.#coming.delete(other);
-    if (!isGranted) throw fencedError(caller.storeId);
+    if (isGranted) return;
+    throw this.#claims.get(storedName(caller.storeId).stored) === 'lost'
+      ? lostError(caller.storeId)
+      : fencedError(caller.storeId);
   }
 
   /** All were given back. */
