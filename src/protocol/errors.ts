@@ -79,7 +79,8 @@ export function isOnServer(dbPath: string): boolean {
 /** Of a database on a server, some codes mean something else. */
 export const serverSentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
   'open-failed': 'the database could not be opened; check the URL and its account',
-  'schema-mismatch': 'the database has tables of another shape, or of another version; name another one',
+  'schema-mismatch':
+    'the database has tables of another shape or version, or they are gone; restore them, or close all its providers in this process, and open them anew or name another one',
   'database-busy':
     'a lock was not to be had, or a statement took longer than the server allows; nothing was stored: call again',
   'database-full': "the server's disk is full; make room and call again",

@@ -21,7 +21,7 @@ import { noteOutcome } from './behind-a-save.ts';
 import { BatchReader } from './channel/batch-reader.ts';
 import type { LargeBytes } from './channel/large-bytes.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, WHOLE, type Writes } from './engine.ts';
-import { patiently, type Wait } from './patience.ts';
+import { patiently, type Wait, type WaitedInVain } from './patience.ts';
 
 /** What a file needs of the worker around it. */
 export interface FileHost {
@@ -70,14 +70,23 @@ export class Batches {
   readonly #host: FileHost;
   readonly #delays: Delays;
   readonly #callers: ReadonlySet<Caller>;
+  readonly #inVain: WaitedInVain;
 
   /** @param callers - the file's providers: while it is busy, it is waited for as long as one of them wants */
-  constructor(file: number, engine: Engine, host: FileHost, delays: Delays, callers: ReadonlySet<Caller>) {
+  constructor(
+    file: number,
+    engine: Engine,
+    host: FileHost,
+    delays: Delays,
+    callers: ReadonlySet<Caller>,
+    inVain: WaitedInVain,
+  ) {
     this.#file = file;
     this.#engine = engine;
     this.#host = host;
     this.#delays = delays;
     this.#callers = callers;
+    this.#inVain = inVain;
   }
 
   /**
@@ -202,7 +211,8 @@ export class Batches {
     // what is thrown after a commit is published is no failure of its writes: they are stored, and may have been told so
     const isPublished = () => point.cells[point.index] === point.value;
     try {
-      yield* patiently(() => (isPublished() ? undefined : this.#engine.transact(attempt(), point)), this.#callers);
+      const tryOnce = () => (isPublished() ? undefined : this.#engine.transact(attempt(), point));
+      yield* patiently(tryOnce, this.#callers, this.#inVain);
       return undefined;
     } catch (error) {
       return isPublished() ? undefined : EngineError.of(error, 'io-error');

@@ -103,8 +103,12 @@ export interface Engine {
 
   // ---- a database that several processes share, over a network
 
-  /** Told before each task when it was called, as in `clock.ts`; of several calls, the first one. */
-  taskBegins?(askedAt: number): void;
+  /**
+   * Told before each task when it was called, as in `clock.ts`; of several calls, the first one.
+   *
+   * @param alongMs - how much of the time for which it waits for a lock it has waited already, behind others
+   */
+  taskBegins?(askedAt: number, alongMs: number): void;
   /** Told at once of a provider that will be attached, once what was called before is done. */
   announce?(caller: Caller): void;
   /** Told at once of a provider that goes, of which nothing but an `attach` is under way; what it returns is done in its turn. */

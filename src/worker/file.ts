@@ -6,7 +6,7 @@ import type { Found, Loaded, Report } from '../protocol/service.ts';
 import { performance } from '../protocol/surroundings.ts';
 import { Batches, type FileHost, type GatheredBatch, type Together } from './batches.ts';
 import { type Caller, type Engine, EngineError, type MaybePromise } from './engine.ts';
-import { patiently, settled, type Wait } from './patience.ts';
+import { patiently, settled, type Wait, WaitedInVain } from './patience.ts';
 
 /** A provider, with what concerns the whole file. */
 export interface Member extends Caller {
@@ -39,6 +39,7 @@ export class WorkerFile {
   readonly #engine: Engine;
   readonly #host: FileHost;
   readonly #batches: Batches;
+  readonly #inVain = new WaitedInVain();
   #tasks: (Task | GatheredBatch)[] = [];
   /** What is being carried out; nothing of it is held any longer than that: it may be large. */
   #current: Work<void> | undefined;
@@ -49,7 +50,7 @@ export class WorkerFile {
     this.id = id;
     this.#engine = engine;
     this.#host = host;
-    this.#batches = new Batches(id, engine, host, delays, this.members);
+    this.#batches = new Batches(id, engine, host, delays, this.members, this.#inVain);
   }
 
   /** Carries out tasks until there are none or one has to wait; returns when to call again. */
@@ -133,7 +134,7 @@ export class WorkerFile {
       this.#setDurability();
       return this.#engine.attach(member);
     };
-    this.#add(() => patiently(attempt, this.members, 'open-failed'), reportTo(done));
+    this.#add(() => patiently(attempt, this.members, this.#inVain, 'open-failed'), reportTo(done));
   }
 
   detach(member: Member, done: (report: Report) => void): void {
@@ -162,7 +163,7 @@ export class WorkerFile {
       this.#host.progressed(true);
       done(loaded);
     };
-    this.#add(() => patiently(() => read(this.#engine), this.members), end, askedAt);
+    this.#add(() => patiently(() => read(this.#engine), this.members, this.#inVain), end, askedAt);
   }
 
   addBatch(batch: GatheredBatch): void {
@@ -170,7 +171,8 @@ export class WorkerFile {
   }
 
   #begin(task: Task | GatheredBatch): Work<void> {
-    this.#engine.taskBegins?.(task.askedAt);
+    this.#inVain.begin(task.askedAt, 'work' in task ? this.members : undefined);
+    this.#engine.taskBegins?.(task.askedAt, this.#inVain.alongMs);
     if ('work' in task) return task.work;
     const batches: Together = [task];
     let bytes = this.#batches.seal(task);

@@ -1,5 +1,5 @@
 /** Waiting without holding up other files: for a promise, and for another process to let go of a file. */
-import { stoppedMs } from '../protocol/clock.ts';
+import { cellTime, msSince, stoppedMs } from '../protocol/clock.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 import { type Caller, EngineError, type MaybePromise } from './engine.ts';
 
@@ -10,18 +10,65 @@ export type Wait = number | Promise<unknown>;
 const FIRST_RETRY_MS = 0.5;
 const LONGEST_RETRY_MS = 5;
 
+/** What has waited along is tried all the same, and has so much left: a lock that others hold for a moment is no reason to fail. */
+const LEAST_LEFT_MS = 20;
+
+/**
+ * When a database was waited for in vain. Tasks of a file are carried out in turn, so what was called before that has waited along: else
+ * each of a hundred loads behind a locked table would fail so much later than the one before it.
+ */
+export class WaitedInVain {
+  #from = 0;
+  #until = Number.NEGATIVE_INFINITY;
+  #calledAt = 0;
+  /** How long what is carried out now has waited along, before its turn. */
+  alongMs = 0;
+
+  /**
+   * @param askedAt - when it was called, as in `clock.ts`
+   * @param callers - if it counts that it has waited along. Of writes it does not: they may be gathered until now, and what fails is lost
+   */
+  begin(askedAt: number, callers: ReadonlySet<Caller> | undefined): void {
+    const now = performance.now();
+    this.#calledAt = now - msSince(askedAt, cellTime(now));
+    this.alongMs = 0;
+    if (callers === undefined || !this.#isBehind) return;
+    const waited = this.#until - Math.max(this.#from, this.#calledAt);
+    this.alongMs = Math.max(Math.min(waited, longestWait(callers) - LEAST_LEFT_MS), 0);
+  }
+
+  /** What is carried out now has failed. */
+  end(from: number, until: number): void {
+    if (!this.#isBehind) this.#from = from;
+    this.#until = until;
+  }
+
+  get #isBehind(): boolean {
+    return this.#calledAt <= this.#until;
+  }
+}
+
+function longestWait(callers: ReadonlySet<Caller>): number {
+  let longestMs = 0;
+  for (const { BusyTimeoutMs } of callers) longestMs = Math.max(longestMs, BusyTimeoutMs);
+  return longestMs;
+}
+
 /**
  * Tries again while the database is busy, for as long as one of these callers wants to wait; returns what the attempt comes to.
  *
+ * @param inVain - by which it is known how long it has waited already, and which learns of it if that was in vain
  * @throws the failure of the attempt, whatever it has thrown: with the code `otherwise`, if it has none
  */
 export function* patiently<T>(
   attempt: () => MaybePromise<T>,
   callers: ReadonlySet<Caller>,
+  inVain: WaitedInVain,
   otherwise: EngineError['code'] = 'io-error',
 ): Generator<Wait, T, unknown> {
   // from the first attempt on: a server may have waited for a lock within it
-  let begunAt = performance.now();
+  const firstAt = performance.now();
+  let begunAt = firstAt - inVain.alongMs;
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
     const triedAt = performance.now();
     let asked: MaybePromise<T> | undefined;
@@ -34,10 +81,11 @@ export function* patiently<T>(
       if (error.code !== 'database-busy' || error.onlyOfSome) throw error;
       const now = performance.now();
       if (asked === undefined) begunAt += stoppedMs(now - triedAt);
-      let longestMs = 0;
-      for (const { BusyTimeoutMs } of callers) longestMs = Math.max(longestMs, BusyTimeoutMs);
-      const deadline = begunAt + longestMs;
-      if (now >= deadline) throw error;
+      const deadline = begunAt + longestWait(callers);
+      if (now >= deadline) {
+        inVain.end(firstAt, now);
+        throw error;
+      }
       // not in step with another process that waits as well
       const until = Math.min(now + pause * (0.5 + Math.random()), deadline);
       yield until;

@@ -211,6 +211,51 @@ describeOnPostgresql('a lock', () => {
     await other.query('ROLLBACK');
   });
 
+  it.each(['sds_claims', 'sds_holders'])(
+    'is waited for together by what is called together, and not one after the other: %s',
+    async (table) => {
+      const url = await postgresql.freshPlace();
+      await open(url, 'first', 2000).ready();
+      const other = await otherProgram(url);
+      await other.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+      const providers = Array.from({ length: 100 }, (_, index) => open(url, `store ${index}`, 2000));
+      const busy = providers.map(() => 'database-busy');
+      const opened = await Promise.allSettled(providers.map((provider) => provider.ready()));
+      expect(opened.map(codeOf)).toEqual(busy);
+      const loaded = await Promise.allSettled(providers.map((provider) => provider.loadPatchesSince(0)));
+      expect(loaded.map(codeOf)).toEqual(busy);
+      await Promise.all(providers.map((provider) => provider.close()));
+      await other.query('ROLLBACK');
+    },
+  );
+
+  it('leaves to each write the whole time for it, also behind one that has waited in vain', async () => {
+    const url = await postgresql.freshPlace();
+    const provider = open(url, 'store', 1000);
+    await provider.appendPatch(patchOf(1), 1);
+    const other = await otherProgram(url);
+    await other.query('LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
+    const first = provider.appendPatch(patchOf(2), 2);
+    await expect.poll(() => server.waitingForLock(databaseOf(url))).toHaveLength(1);
+    const second = provider.appendPatch(patchOf(3), 3);
+    await expect(first).rejects.toMatchObject({ code: 'database-busy' });
+    await expect.poll(() => server.waitingForLock(databaseOf(url))).toHaveLength(1);
+    await other.query('ROLLBACK');
+    await second;
+  });
+
+  it('that keeps a store from being given back keeps it only while it is there, though nothing else is closed', async () => {
+    const url = await postgresql.freshPlace();
+    const providers = ['closed', 'open'].map((store) => open(url, store, 100, { LeaseMs: 1000 }));
+    await Promise.all(providers.map((provider) => provider.ready()));
+    const other = await otherProgram(url);
+    await other.query('LOCK TABLE sds_claims IN ACCESS EXCLUSIVE MODE');
+    await providers[0]?.close();
+    await other.query('ROLLBACK');
+    const claimed = () => server.query('SELECT store_id FROM sds_claims', [], databaseOf(url));
+    await expect.poll(claimed).toEqual([{ store_id: 'open' }]);
+  });
+
   it('is not waited for any longer by one who leaves', async () => {
     const url = await postgresql.freshPlace();
     const providers = ['first', 'last'].map((store) => open(url, store, 100));

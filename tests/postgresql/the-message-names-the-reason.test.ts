@@ -50,7 +50,7 @@ describeOnPostgresql('the message names the reason', () => {
         await server.query('GRANT ALL ON sds_schema TO public', [], databaseOf(url));
         return url;
       },
-      /another version \(its tables are of version 99, .*\); name another one$/,
+      /of another shape or version, .* \(its tables are of version 99, .*\); restore them, .* or name another one$/,
     ],
   ])('%s', async (_, place, reason) => {
     const url = await place();
@@ -60,6 +60,19 @@ describeOnPostgresql('the message names the reason', () => {
       for (const secret of [PASSWORD, encodeURIComponent(PASSWORD), USER, 'postgres://'])
         expect(message).not.toContain(secret);
     }
+  });
+
+  it('tables that are gone, and claims that are', async () => {
+    const url = await ownPlace();
+    const options = { RetryForMs: 300, Acknowledge: 'committed' } as const;
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', options);
+    onTestFinished(() => provider.close());
+    await provider.ready();
+    for (const table of ['sds_holders', 'sds_claims']) await server.query(`DELETE FROM ${table}`, [], databaseOf(url));
+    await expect(provider.appendPatch(patchOf(1), 1)).rejects.toThrow(/its claim is gone with .* a restored database/);
+    await server.query('DROP TABLE sds_holders', [], databaseOf(url));
+    await server.killBackends(databaseOf(url));
+    await expect(provider.loadSnapshot()).rejects.toThrow(/they are gone \(.*sds_holders.*\); restore them/);
   });
 
   it('a store that another process owns', async () => {

@@ -206,6 +206,26 @@ describeOnPostgresql('trouble at the server', () => {
     expect((await postgresql.rowsOf(url)).patches.map(({ clock }) => clock)).toEqual([1, 3]);
   });
 
+  itOnOwnServer('a server that takes no writes from now on: read-only, since nothing was carried out', async () => {
+    const own = await ownServer();
+    const provider = new SDS_DesktopPersistenceProvider(own.url(await own.freshDatabase()), 'store', {
+      RetryForMs: 1000,
+    });
+    onTestFinished(() => provider.close());
+    await provider.appendPatch(patchOf(1), 1);
+    await own.query('ALTER SYSTEM SET default_transaction_read_only = on');
+    await own.query('SELECT pg_reload_conf()');
+    const codes: string[] = [];
+    const append = async () => {
+      const [outcome] = await Promise.allSettled([provider.appendPatch(patchOf(codes.length + 2), codes.length + 2)]);
+      codes.push(codeOf(outcome));
+      return codes.at(-1);
+    };
+    // until the process of its connection has read that
+    await expect.poll(append).not.toBe('carried out');
+    expect(codes.at(-1)).toBe('read-only');
+  });
+
   itOnOwnServer("a server that is told not to wait for its disk: it waits while a provider is 'full'", async () => {
     const own = await ownServer();
     const database = await own.freshDatabase();

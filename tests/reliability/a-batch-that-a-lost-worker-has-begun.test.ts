@@ -7,6 +7,7 @@ import { ENTRY_ACKNOWLEDGED, entryBytes, OUTCOME_OPEN, outcomeOf } from '../../s
 import { arenaBytesFor, SLAB_HEADER } from '../../src/protocol/slabs.ts';
 import { Batches } from '../../src/worker/batches.ts';
 import { type Engine, EngineError, type Writes } from '../../src/worker/engine.ts';
+import { WaitedInVain } from '../../src/worker/patience.ts';
 import { aCaller } from '../support/a-caller.ts';
 
 const arena = new Arena(new SharedArrayBuffer(arenaBytesFor(0)));
@@ -34,7 +35,7 @@ function begin(transact: Engine['transact']): void {
     report: () => {},
   };
   const engine = { transact } as Engine;
-  const batches = new Batches(0, engine, host, new Delays(), new Set([caller]));
+  const batches = new Batches(0, engine, host, new Delays(), new Set([caller]), new WaitedInVain());
   const run = batches.run([{ number: 1, firstSlab: 0, askedAt: 0 }]);
   // 0: other files may have their turn
   for (let step = run.next(); step.done !== true && step.value === 0; ) step = run.next();

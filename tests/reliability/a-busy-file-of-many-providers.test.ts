@@ -1,7 +1,7 @@
 /** A file that is busy is waited for, however many providers it has, and however long nothing else is called. */
 import { expect, it } from 'vitest';
 import { EngineError } from '../../src/worker/engine.ts';
-import { patiently } from '../../src/worker/patience.ts';
+import { patiently, WaitedInVain } from '../../src/worker/patience.ts';
 import { aCaller } from '../support/a-caller.ts';
 import { freshFile } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
@@ -11,10 +11,14 @@ it('a hundred and fifty thousand providers, of which one wants to wait', () => {
     Array.from({ length: 150_000 }, (_, index) => ({ ...aCaller, BusyTimeoutMs: index === 7 ? 1e6 : 0 })),
   );
   let attempts = 0;
-  const task = patiently(() => {
-    if (++attempts < 3) throw new EngineError('database-busy', { message: 'database is locked' });
-    return 'done';
-  }, callers);
+  const task = patiently(
+    () => {
+      if (++attempts < 3) throw new EngineError('database-busy', { message: 'database is locked' });
+      return 'done';
+    },
+    callers,
+    new WaitedInVain(),
+  );
   expect(task.next()).toMatchObject({ done: false, value: expect.any(Number) });
   expect(task.next()).toMatchObject({ done: false, value: expect.any(Number) });
   expect(task.next()).toEqual({ done: true, value: 'done' });

@@ -6,7 +6,7 @@ import { ownerOf } from '../../protocol/postgresql/session.ts';
 import { type Caller, EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
-import { fencedError, type Holder, mustRegister } from './holder.ts';
+import { fencedError, type Holder, lostError, mustRegister } from './holder.ts';
 import { insertionsOfLongNames, storedName } from './names.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, type StoreRow, unclaiming } from './store-rows.ts';
 import { beginStatements, COMMIT, inTransaction } from './transactions.ts';
@@ -25,6 +25,9 @@ interface Situation {
   others: ClaimRow[];
 }
 
+/** Calls that concern no locked row or table are not to wait behind this, again and again. */
+const BRIEFLY: Statement = { text: 'SET LOCAL lock_timeout = 20' };
+
 export class Claims {
   readonly #holder: Holder;
   /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
@@ -33,7 +36,8 @@ export class Claims {
   readonly #coming = new Set<Caller>();
   /** By the stored names of their stores: only while there are providers of them, and none of those that are to be given back. */
   readonly #claims = new Map<string, Claim>();
-  readonly #leaving = new Set<string>();
+  /** With each, whether it was to be given back before, and something was locked. */
+  readonly #leaving = new Map<string, boolean>();
 
   constructor(holder: Holder) {
     this.#holder = holder;
@@ -61,7 +65,7 @@ export class Claims {
     this.#callers.delete(stored);
     this.#claims.delete(stored);
     // even if it is not known here: the server may have it, and the answer was lost
-    this.#leaving.add(stored);
+    this.#leaving.set(stored, false);
   }
 
   /** For how long the most patient provider waits for a lock: not longer than `most`. */
@@ -81,7 +85,7 @@ export class Claims {
   async claim(connection: Connection, caller: Caller): Promise<void> {
     this.#coming.delete(caller);
     const claim = this.#claims.get(storedName(caller.storeId).stored);
-    if (claim === 'lost') throw fencedError(caller.storeId);
+    if (claim === 'lost') throw lostError(caller.storeId);
     if (suffices(claim, caller)) return;
     const others = [...this.#coming];
     const isGranted = await this.#claimAll(connection, [caller, ...others], caller).catch((error) => {
@@ -90,7 +94,10 @@ export class Claims {
       return this.#claimAll(connection, [caller], caller);
     });
     for (const other of others) this.#coming.delete(other);
-    if (!isGranted) throw fencedError(caller.storeId);
+    if (isGranted) return;
+    throw this.#claims.get(storedName(caller.storeId).stored) === 'lost'
+      ? lostError(caller.storeId)
+      : fencedError(caller.storeId);
   }
 
   /** All were given back. */
@@ -216,39 +223,52 @@ export class Claims {
 
   /**
    * All that is to be given back by now: a thousand stores that are closed together are given back in one transaction, and what is in the
-   * way of one keeps no other one back. What can't be given back is tried again with the next one that is closed, or connection.
+   * way of one keeps no other one back. What can't be given back is tried again with the next one that is closed, connection, or renewal.
    */
   async giveBack(connection: Connection): Promise<void> {
-    const leaving = [...this.#leaving];
-    if (leaving.length === 0) return;
-    const giveBack = async (names: readonly string[]): Promise<boolean> => {
-      try {
-        const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
-        const deletion = { text, values: [textArray(names), this.#holder.session] };
-        await this.#holder.transact(connection, deletion, this.#holder.fence());
-        for (const stored of names) this.#leaving.delete(stored);
-        return true;
-      } catch (error) {
-        if (connection.lost || mustRegister(error)) throw error;
-        return error instanceof EngineError && error.code === 'database-busy'; // each would wait as long
-      }
-    };
-    if (await giveBack(leaving)) return;
-    for (const stored of leaving) await giveBack([stored]);
+    const leaving = [...this.#leaving.keys()];
+    if (await this.#tryToGiveBack(connection, leaving)) return;
+    for (const stored of leaving) await this.#tryToGiveBack(connection, [stored]);
   }
 
-  /** Whether the server knows of each store what this process does, but for those that are to be given back. */
+  /** Returns false if each is to be tried by itself. */
+  async #tryToGiveBack(connection: Connection, names: readonly string[], ...first: Statement[]): Promise<boolean> {
+    if (names.length === 0) return true;
+    try {
+      const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
+      const deletion = { text, values: [textArray(names), this.#holder.session] };
+      await this.#holder.transact(connection, ...first, deletion, this.#holder.fence());
+      for (const stored of names) this.#leaving.delete(stored);
+      return true;
+    } catch (error) {
+      if (connection.lost || mustRegister(error)) throw error;
+      if (!(error instanceof EngineError) || error.code !== 'database-busy') return false;
+      for (const stored of names) this.#leaving.set(stored, true);
+      return true; // each would wait as long
+    }
+  }
+
+  /** Whether a store has left since it was tried last: those that are closed together do not wait in vain one after the other. */
+  get mayGiveBack(): boolean {
+    return [...this.#leaving.values()].includes(false);
+  }
+
+  /** Whether the server knows of each store what this process does. */
   get areSettled(): boolean {
-    return !this.#holder.inherits && !this.#anyHad;
+    return !this.#holder.inherits && !this.#anyHad && this.#leaving.size === 0;
   }
 
   get #anyHad(): boolean {
     return [...this.#claims.values()].includes('had');
   }
 
-  /** With the lease's renewals, by which all providers are known. A store whose row was locked is claimed anew though nobody uses it. */
+  /**
+   * With the lease's renewals, by which all providers are known. A store whose row was locked is claimed anew though nobody uses it, and
+   * one that could not be given back is given back though no other one is closed: others may wait for it.
+   */
   async settle(connection: Connection): Promise<void> {
-    if (this.#holder.inherits) await this.#giveBackInherited(connection);
+    if (this.#holder.inherits) await this.#findInherited(connection);
+    await this.#tryToGiveBack(connection, [...this.#leaving.keys()], BRIEFLY);
     if (this.#anyHad) await this.claimAnew(connection);
   }
 
@@ -256,12 +276,13 @@ export class Claims {
    * What a lost worker thread, or one that could not reach the server, was still to give back, and what has come back with an older
    * state of the database.
    */
-  async #giveBackInherited(connection: Connection): Promise<void> {
+  async #findInherited(connection: Connection): Promise<void> {
     const text = 'SELECT store_id FROM sds_claims WHERE session = $1';
     const [found] = await this.#holder.transact(connection, { text, values: [this.#holder.session] });
-    for (const [stored] of found?.rows ?? []) if (!this.#callers.has(String(stored))) this.#leaving.add(String(stored));
+    for (const [stored = null] of found?.rows ?? []) {
+      if (stored !== null && !this.#callers.has(stored)) this.#leaving.set(stored, false);
+    }
     this.#holder.inherits = false;
-    await this.giveBack(connection);
   }
 }
 

@@ -84,7 +84,8 @@ async function connectTo(
       return connection.run(QUESTION);
     });
     if (toWrite && readOnly?.rows[0]?.[0] === 'on') {
-      throw new ServerError('read-only', 'reconnect', `${place.host}:${place.port} does not take writes`, '25006');
+      const message = `${place.host}:${place.port} is a standby, or default_transaction_read_only is on there`;
+      throw new ServerError('read-only', 'reconnect', message, '25006');
     }
     connection.backend = await backendOf(connection, client).catch((error) => {
       if (connection.lost) throw error;

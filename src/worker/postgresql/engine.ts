@@ -51,8 +51,9 @@ export class PostgresqlEngine implements Engine {
     await this.#claims.giveBack(connection);
   }
 
-  taskBegins(askedAt: number): void {
+  taskBegins(askedAt: number, alongMs: number): void {
     this.#link.askedAt = askedAt;
+    this.#link.patience.alongMs = alongMs;
   }
 
   // ---- providers come and go ---------------------------------------------------------------------
@@ -80,7 +81,7 @@ export class PostgresqlEngine implements Engine {
     return async () => {
       const { patience, passwords } = this.#link;
       if (caller.BusyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
-      await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
+      if (this.#claims.mayGiveBack) await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
       passwords.withdraw(caller); // a new connection may have taken its password
     };
   }

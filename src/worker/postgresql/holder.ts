@@ -183,3 +183,9 @@ export function mustRegister(error: unknown): boolean {
 export function fencedError(storeId: string): EngineError {
   return new EngineError('fenced', { message: `store '${storeId}' belongs to another process` });
 }
+
+/** Nobody else need have it now: a standby took over, or an older state of the database was restored, that lacks the claim. */
+export function lostError(storeId: string): EngineError {
+  const message = `this process does not have store '${storeId}' any more: it was taken over, or its claim is gone with a failover or a restored database`;
+  return new EngineError('fenced', { message });
+}

@@ -49,6 +49,7 @@ export class ServerLink {
       retryForMs: RetryForMs,
       probeMs: Math.min(ConnectTimeoutMs, Math.max(RetryForMs, LEAST_PROBE_MS)),
       lockMs: 0,
+      alongMs: 0,
       full: false,
       idleMs: LeaseMs,
     };
@@ -113,7 +114,8 @@ export class ServerLink {
         const isAway = error.retry === 'reconnect';
         if (isAway) {
           this.#noteAway(used === undefined ? triedAt : now); // one that took no connection was away before
-          inDoubt ||= used !== undefined;
+          // one that takes no writes has carried out nothing
+          inDoubt ||= used !== undefined && error.code !== 'read-only';
         } else if (mustRegister(error)) {
           this.#isRegistered = false;
           if (++fenced < MOST_AT_ONCE) continue;
