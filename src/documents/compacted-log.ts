@@ -115,14 +115,21 @@ export class CompactedLog extends DocumentLog {
   async #loadMerged(order: MergeOrder): Promise<{ store: StoreInParcel; merged: Parcel | undefined }> {
     await this.#owned();
     let store!: StoreInParcel; // it is loaded before anything can be merged
+    let isLoaded = false;
     const load = async () => {
+      isLoaded = false; // it may be called again
       store = await this.loadStore();
+      isLoaded = true;
       if (order.task !== 'merge' || store.patches > 0) return store.parcel;
       discard(store.parcel);
       return undefined;
     };
-    const merged = await this.#merging(order, load);
-    return { store, merged };
+    try {
+      const merged = await this.#merging(order, load);
+      return { store, merged };
+    } catch (error) {
+      throw isLoaded ? this.trouble.about(this.name, error as SDS_PersistenceError) : error; // the load's says it
+    }
   }
 
   /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */
@@ -131,7 +138,7 @@ export class CompactedLog extends DocumentLog {
       if (this.provider.status === 'opening') await this.provider.ready();
     } catch (error) {
       this.noteLoss(error as SDS_PersistenceError);
-      if (this.isLost) throw error; // else it is the load's to say: it may succeed on a disk that is full
+      if ((error as SDS_PersistenceError).code === 'fenced') throw error; // else it is the load's to say: it may succeed on a disk that is full
     }
   }
 }

@@ -17,7 +17,7 @@ export function mergeFailed(reason: Error): SDS_PersistenceError {
 }
 
 const notMerged = ({ message }: Error) =>
-  `a document's updates could not be merged (${message}); all of them are stored as they are`;
+  `updates could not be merged (${message}); all of them are stored as they are`;
 
 /**
  * Merges the updates of a document.
