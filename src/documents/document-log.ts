@@ -65,6 +65,8 @@ export abstract class DocumentLog {
 
   protected noteLoss({ code }: SDS_PersistenceError): void {
     if (code !== 'fenced') return;
+    // calls have what was never had once it is free, and wait for that: another provider in its place would cut them off
+    if (this.#live === undefined && this.provider.mayComeFree) return;
     this.isLost = true;
     if (this.#live === undefined) void this.#completeLater(); // a live one lacks something then, or will
   }

@@ -3,6 +3,7 @@ import { YjsPersistence, type YjsPersistenceOptions } from 'sds-persistence-work
 import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
 import { describeOnPostgresql, postgresql, server as postgresqlServer, proxiedPlace } from '../support/postgresql.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
 import { rubbish, runEditor, textOf, type, updateOf } from './documents.ts';
 
 function persistenceOn(url: string, options: Partial<YjsPersistenceOptions<Y.Doc>> = {}): YjsPersistence<Y.Doc> {
@@ -85,6 +86,44 @@ describeOnPostgresql('documents on a server', () => {
     expect((await postgresql.rowsOf(url)).patches).toEqual([]);
     release();
     expect(await theirs).toEqual(Y.encodeStateVector(new Y.Doc()));
+    expect((await other).code).toBe(0);
+  });
+
+  it('that another process has open are waited for by whatever reads them, also if a call was refused just before', async () => {
+    const url = await postgresql.freshPlace();
+    const { promise: opened, resolve: isOpen } = Promise.withResolvers<() => void>();
+    const other = runEditor(
+      `
+      const persistence = new YjsPersistence(${JSON.stringify(url)}, { Y });
+      const doc = new Y.Doc();
+      await persistence.bindState('theirs', doc);
+      type(doc, 'theirs');
+      await persistence.setMeta('theirs', 'title', 'Theirs');
+      process.on('SIGUSR2', () => persistence.destroy().then(() => process.exit(0)));
+      setInterval(() => console.log('open'), 100);`,
+      '',
+      { onOutput: (_, kill) => isOpen(() => kill('SIGUSR2')) },
+    );
+    const release = await opened;
+    const persistence = persistenceOn(url, { busyTimeoutMs: 60_000, onError: () => undefined });
+    await expect(persistence.storeUpdate('theirs', updateOf('x'))).rejects.toMatchObject({ code: 'fenced' });
+    const reads = Promise.allSettled([
+      persistence.getYDoc('theirs').then(textOf),
+      persistence.getStateVector('theirs').then(({ byteLength }) => byteLength > 1),
+      persistence.getMeta('theirs', 'title'),
+      persistence.getMetas('theirs').then(({ size }) => size),
+    ]);
+    await persistence.storeUpdate('mine', updateOf('x'));
+    // what was used as long ago is released by then
+    const sql = "SELECT FROM sds_claims WHERE store_id = 'mine'";
+    await expect.poll(() => postgresqlServer.query(sql, [], databaseOf(url))).toEqual([]);
+    release();
+    expect((await reads).map((read) => (read.status === 'fulfilled' ? read.value : read.reason))).toEqual([
+      'theirs',
+      true,
+      'Theirs',
+      1,
+    ]);
     expect((await other).code).toBe(0);
   });
 
