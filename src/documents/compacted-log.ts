@@ -134,10 +134,11 @@ export class CompactedLog extends DocumentLog {
 
   /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */
   async #owned(): Promise<void> {
+    const { provider } = this;
     try {
-      if (this.provider.status === 'opening') await this.provider.ready();
+      if (provider.status === 'opening') await provider.ready();
     } catch (error) {
-      this.noteLoss(error as SDS_PersistenceError);
+      this.noteLoss(error, provider);
       if ((error as SDS_PersistenceError).code === 'fenced') throw error; // else it is the load's to say: it may succeed on a disk that is full
     }
   }
