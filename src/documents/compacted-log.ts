@@ -9,7 +9,6 @@ import { DocumentLog } from './document-log.ts';
 import { Growth } from './growth.ts';
 import { keptAlive, keptAliveFor } from './kept-alive.ts';
 import type { Merging } from './merging.ts';
-import { shown } from './refusal.ts';
 import { whenThereIsRoom } from './room.ts';
 
 /** Whoever opens a long document waits so long for it to be compacted; then its updates are applied as they are. */
@@ -116,24 +115,31 @@ export class CompactedLog extends DocumentLog {
   async #loadMerged(order: MergeOrder): Promise<{ store: StoreInParcel; merged: Parcel | undefined }> {
     await this.#owned();
     let store!: StoreInParcel; // it is loaded before anything can be merged
+    let isLoaded = false;
     const load = async () => {
+      isLoaded = false; // it may be called again
       store = await this.loadStore();
+      isLoaded = true;
       if (order.task !== 'merge' || store.patches > 0) return store.parcel;
       discard(store.parcel);
       return undefined;
     };
-    const document = `document ${shown(this.name)} in '${this.trouble.database}'`;
-    const merged = await this.#merging({ ...order, document }, load);
-    return { store, merged };
+    try {
+      const merged = await this.#merging(order, load);
+      return { store, merged };
+    } catch (error) {
+      throw isLoaded ? this.trouble.about(this.name, error as SDS_PersistenceError) : error; // the load's says it
+    }
   }
 
   /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */
   async #owned(): Promise<void> {
+    const { provider } = this;
     try {
-      if (this.provider.status === 'opening') await this.provider.ready();
+      if (provider.status === 'opening') await provider.ready();
     } catch (error) {
-      this.noteLoss(error as SDS_PersistenceError);
-      if (this.isLost) throw error; // else it is the load's to say: it may succeed on a disk that is full
+      this.noteLoss(error, provider);
+      if ((error as SDS_PersistenceError).code === 'fenced') throw error; // else it is the load's to say: it may succeed on a disk that is full
     }
   }
 }

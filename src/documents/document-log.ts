@@ -2,7 +2,7 @@
  * The log of one document: its updates are appended as they come, and what was rejected is made up for. For
  * documents whose updates may be applied in any order, and more than once.
  */
-import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
+import { type SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
 import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
 import { GrowingPause } from './pause.ts';
@@ -22,10 +22,20 @@ export abstract class DocumentLog {
   protected readonly trouble: Trouble;
   readonly #live: LiveDocument | undefined;
 
-  /** @param open - makes a provider of the document's store */
-  constructor(name: string, open: () => SDS_DesktopPersistenceProvider, trouble: Trouble, live?: LiveDocument) {
+  /**
+   * @param open - makes a provider of the document's store
+   * @param others - the other logs of the document
+   */
+  constructor(
+    name: string,
+    open: () => SDS_DesktopPersistenceProvider,
+    others: () => readonly DocumentLog[],
+    trouble: Trouble,
+    live?: LiveDocument,
+  ) {
     this.name = name;
     this.#open = open;
+    this.#others = others;
     this.provider = open();
     this.trouble = trouble;
     this.#live = live;
@@ -34,6 +44,7 @@ export abstract class DocumentLog {
   // ---- its store ------------------------------------------------------------------------------------
 
   readonly #open: () => SDS_DesktopPersistenceProvider;
+  readonly #others: () => readonly DocumentLog[];
   /** Of the document's store; for records. Another one after the store was lost. */
   provider: SDS_DesktopPersistenceProvider;
   #lastClock = 0;
@@ -49,13 +60,14 @@ export abstract class DocumentLog {
   /** Its `lastClock` is above the numbers of all that was loaded, and below those of what is appended after that. */
   protected async loadStore(): Promise<StoreInParcel> {
     const clock = this.#nextClock();
+    const { provider } = this;
     try {
-      const store = await this.provider.loadParcel();
+      const store = await provider.loadParcel();
       const lastClock = Math.max(clock, store.lastClock + 1);
       this.#lastClock = Math.max(this.#lastClock, lastClock);
       return { ...store, lastClock };
     } catch (error) {
-      this.noteLoss(error as SDS_PersistenceError);
+      this.noteLoss(error, provider);
       throw error;
     }
   }
@@ -63,19 +75,31 @@ export abstract class DocumentLog {
   /** What is stored, as updates. */
   abstract load(): Promise<Uint8Array[]>;
 
-  protected noteLoss({ code }: SDS_PersistenceError): void {
-    if (code !== 'fenced') return;
+  /** Whatever a call has failed with, by which provider: it may be another one by now. */
+  noteLoss(error: unknown, provider: SDS_DesktopPersistenceProvider): void {
+    if (provider !== this.provider || !(error instanceof SDS_PersistenceError) || error.code !== 'fenced') return;
+    // calls have what was never had once it is free, and wait for that: another provider in its place would cut them off
+    if (this.#live === undefined && this.provider.mayComeFree) return;
     this.isLost = true;
     if (this.#live === undefined) void this.#completeLater(); // a live one lacks something then, or will
   }
 
-  /** Has the store again that was lost, if it is free by then. */
+  /** Has the store again that was lost, if it is free by then: a provider that is made before all that have lost it are closed would not have it. */
   async #takeBack(): Promise<void> {
     if (!this.isLost) return;
-    await Promise.allSettled([this.provider.close()]); // what it could not store was told
-    this.provider = this.#open(); // one that was made before the lost one was closed would not have the store
+    const held = [this, ...this.#others()].map((log) => ({ log, provider: log.provider }));
+    await Promise.allSettled(held.map(({ provider }) => provider.close())); // what they could not store was told
+    for (const { log, provider } of held) {
+      const isLeft = log.isClosing && (log !== this || this.#live === undefined); // it makes no further attempt
+      if (log.provider === provider && !isLeft) log.#beginAnew(); // else another one of them was faster
+    }
+  }
+
+  #beginAnew(): void {
+    this.provider = this.#open();
     this.isLost = false;
     this.#isBehind = this.#live !== undefined; // the other process may have changed it
+    if (this.#isBehind) void this.#completeLater();
   }
 
   // ---- updates --------------------------------------------------------------------------------------
@@ -109,7 +133,7 @@ export abstract class DocumentLog {
 
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
-    this.noteLoss(error);
+    this.noteLoss(error, this.provider);
     if (this.isIncomplete) return; // it was told
     this.trouble.tell(this.#live === undefined ? 'append' : 'write', this.name, error);
     // what was removed since is not missed
@@ -121,9 +145,11 @@ export abstract class DocumentLog {
     this.#isRemoved = this.#live !== undefined;
     this.isIncomplete = false;
     this.#lastStored = undefined; // whatever became of that
+    const { provider } = this;
     try {
-      await this.provider.removeStore();
+      await provider.removeStore();
     } catch (error) {
+      this.noteLoss(error, provider);
       this.#isRemoved = false;
       if (this.#live !== undefined) this.#lacksSomething(); // what was rejected before, or waits in it, at most
       throw error;

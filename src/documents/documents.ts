@@ -64,7 +64,8 @@ export class Documents {
   open(name: string, merging = this.merging, live?: LiveDocument): CompactedLog {
     if (this.isClosed) throw this.closed();
     const provider = () => new SDS_DesktopPersistenceProvider(this.#database, name, this.#settings.provider);
-    const log = new CompactedLog(merging, name, provider, this.trouble, live);
+    const others = () => [...this.#open].filter((other) => other !== log && other.name === name && !other.isClosing);
+    const log: CompactedLog = new CompactedLog(merging, name, provider, others, this.trouble, live);
     this.#open.add(log);
     return log;
   }
@@ -111,9 +112,14 @@ export class Documents {
   /** The same for more than one call: it stays open until these are done. */
   async use<T>(name: string, work: (log: CompactedLog) => Promise<T>): Promise<T> {
     const kept = this.#use(name);
+    const { log } = kept;
+    const { provider } = log;
     kept.calls++;
     try {
-      return await work(kept.log);
+      return await work(log);
+    } catch (error) {
+      log.noteLoss(error, provider);
+      throw error;
     } finally {
       kept.calls--;
       kept.isUsed = true;

@@ -45,7 +45,7 @@ export async function merge(request: MergeRequest, limits: MergingLimits): Promi
   const reply = await turns.take(request.order.isWaitedFor, () => replyTo(request, limits));
   if ('merged' in reply) return reply.merged;
   const reason = reviveCause(reply.failure);
-  throw reply.missing ? new NoMergeModule(reason, request.order) : mergeFailed(reason, request.order);
+  throw reply.missing ? new NoMergeModule(reason) : mergeFailed(reason);
 }
 
 async function replyTo(request: MergeRequest, limits: MergingLimits): Promise<MergeReply> {

@@ -6,18 +6,18 @@ import type { Turns } from './turns.ts';
 
 /** There is no module to merge with. */
 export class NoMergeModule extends SDS_PersistenceError {
-  constructor(reason: Error, order: MergeOrder) {
-    super('invalid-argument', notMerged(reason, order), { cause: reason });
+  constructor(reason: Error) {
+    super('invalid-argument', notMerged(reason), { cause: reason });
   }
 }
 
 /** Of what a merge has thrown. */
-export function mergeFailed(reason: Error, order?: MergeOrder): SDS_PersistenceError {
-  return new SDS_PersistenceError('database-corrupt', notMerged(reason, order), { cause: reason });
+export function mergeFailed(reason: Error): SDS_PersistenceError {
+  return new SDS_PersistenceError('database-corrupt', notMerged(reason), { cause: reason });
 }
 
-const notMerged = ({ message }: Error, order?: MergeOrder) =>
-  `the updates of ${order?.document ?? 'a document'} could not be merged (${message}); all of them are stored as they are`;
+const notMerged = ({ message }: Error) =>
+  `updates could not be merged (${message}); all of them are stored as they are`;
 
 /**
  * Merges the updates of a document.

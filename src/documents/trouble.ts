@@ -43,6 +43,12 @@ export class Trouble {
     else this.warn(code, `${shown(name)} ${error.code}`, `document ${shown(name)}: ${what}: ${message}`);
   }
 
+  /** The same error, with the document and the database that it is about: what merges and applies updates knows neither. */
+  about(name: string, { code, message, cause }: SDS_PersistenceError): SDS_PersistenceError {
+    const told = `document ${shown(name)} in '${this.database}': ${message}`;
+    return new SDS_PersistenceError(code, told, cause === undefined ? undefined : { cause });
+  }
+
   /** Once for each code and subject. */
   warn(code: string, subject: string, message: string): void {
     once(this.#said, code, subject, message);

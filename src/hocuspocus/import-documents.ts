@@ -1,6 +1,5 @@
 /** Takes over what other extensions of Hocuspocus have stored. */
 import { LeftOut } from '../documents/index.ts';
-import { SDS_PersistenceError } from '../main/index.ts';
 import type { HocuspocusPersistence } from './hocuspocus-persistence.ts';
 
 /** A document that comes from elsewhere. */
@@ -28,9 +27,10 @@ export interface ImportResult {
  *
  * @param documents - for instance what `fetch` of `extension-database` returns for each name; it is asked for the next one once
  *   the one before is committed
- * @throws SDS_PersistenceError `invalid-argument` at the end, if data of some documents are no update, or one that the merging thread has
- *   not enough memory for: it names them, and all others are stored. At once: what a write fails with, `worker-lost` if that thread has
- *   ended otherwise, and what `documents` throws; those that came before are stored
+ * @throws SDS_PersistenceError at the end, with the code of the first of them, if some documents are left out: it names them, and all others
+ *   are stored. `invalid-argument`: data that are no update, or one that the merging thread has not enough memory for; `fenced`: the
+ *   document is open on another server. At once: what a write fails with otherwise, `worker-lost` if that thread has ended otherwise, and what
+ *   `documents` throws; those that came before are stored
  *
  * @example
  * import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus'
@@ -56,10 +56,10 @@ export async function importDocuments(
       const isStored = !isEmpty && (await persistence.add(name, data, existing));
       result[isStored ? 'imported' : 'skipped']++;
     } catch (error) {
-      if (!(error instanceof SDS_PersistenceError) || error.code !== 'invalid-argument') throw error;
+      if (!LeftOut.isOfOne(error)) throw error;
       leftOut.add(name, error);
     }
   }
-  leftOut.throwIfAny('importDocuments', 'invalid-argument', result.imported);
+  leftOut.throwIfAny('importDocuments', result.imported);
   return result;
 }

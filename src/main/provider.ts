@@ -263,6 +263,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#write('compactStore', faultOfBytes(Data, 'Data'), keyOfSeen(contents.seen), contents.lastClock, Data);
   }
 
+  /** @internal Whether another process may give the store back: it was never this one's. One that was lost takes another provider. */
+  get mayComeFree(): boolean {
+    return this.#attachment.mayComeFree;
+  }
+
   /** @internal As `loadStore`, with the bytes in a parcel, which belongs to the caller. */
   loadParcel(): Promise<StoreInParcel> {
     return this.#load('loadStore', undefined, IN_PARCEL);

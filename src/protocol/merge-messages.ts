@@ -33,8 +33,6 @@ export interface MergeOrder {
   against?: Uint8Array | undefined;
   /** Whether somebody waits: it comes before those that nobody waits for. */
   isWaitedFor: boolean;
-  /** As messages name the document; bytes that come from elsewhere are of none. */
-  document?: string;
 }
 
 export interface MergeRequest {

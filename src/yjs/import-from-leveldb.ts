@@ -22,8 +22,9 @@ const NOTHING = new Uint8Array([0]);
  *
  * @param leveldb - an open `LeveldbPersistence`; it is not closed
  * @returns how many documents and metas were copied, once they are committed
- * @throws SDS_PersistenceError `invalid-argument` if `leveldb` is something else, such as a path; `io-error` at the end, if y-leveldb can't read some documents: it names them, and all others are copied. At
- *   once: if it can't read anything; what writes fail with
+ * @throws SDS_PersistenceError `invalid-argument` if `leveldb` is something else, such as a path. At the end, with the code of the first of
+ *   them, if some documents are left out: it names them, and all others are copied. `io-error`: y-leveldb can't read it; `fenced`: another
+ *   process has it open. At once: if y-leveldb can't read anything; what writes fail with otherwise
  *
  * @example
  * const leveldb = new LeveldbPersistence('./leveldb')
@@ -51,19 +52,24 @@ export async function importFromLeveldb(
       metas = await read(() => leveldb.getMetas(name));
       update = await read(() => leveldb.getDiff(name, NOTHING));
     } catch (error) {
-      leftOut.add(name, error);
+      leftOut.add(name, error as SDS_PersistenceError);
       continue;
     }
-    const known = await persistence.getMetas(name);
-    for (const [key, value] of metas) {
-      if (known.has(key)) continue;
-      await persistence.setMeta(name, key, value);
-      copied.metas++;
+    try {
+      const known = await persistence.getMetas(name);
+      for (const [key, value] of metas) {
+        if (known.has(key)) continue;
+        await persistence.setMeta(name, key, value);
+        copied.metas++;
+      }
+      await persistence.storeUpdate(name, update);
+      copied.documents++;
+    } catch (error) {
+      if (!LeftOut.isOfOne(error)) throw error;
+      leftOut.add(name, error);
     }
-    await persistence.storeUpdate(name, update);
-    copied.documents++;
   }
-  leftOut.throwIfAny('importFromLeveldb', 'io-error', copied.documents);
+  leftOut.throwIfAny('importFromLeveldb', copied.documents);
   return copied;
 }
 

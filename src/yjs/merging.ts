@@ -51,7 +51,7 @@ export class YjsMerging<Doc extends YjsDoc> {
     try {
       return await mergeParcel(mergingBy(this.Y, gc)[order.task], order, parts);
     } catch (error) {
-      throw mergeFailed(error as Error, order);
+      throw mergeFailed(error as Error);
     }
   }
 }

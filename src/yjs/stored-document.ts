@@ -84,7 +84,9 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   apply(updates: readonly Uint8Array[]): void {
     const { lacksWaiting } = this;
     try {
-      applyAll(this.Y, this.doc, updates, this.origin, (error) => this.isNotApplied(error));
+      applyAll(this.Y, this.doc, updates, this.origin, (error) =>
+        this.isNotApplied(this.documents.trouble.about(this.log.name, error)),
+      );
     } finally {
       if (lacksWaiting) this.appendAll();
       else this.#waitingIsStored();

@@ -1,7 +1,7 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
 import { Documents, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/arguments.ts';
-import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
+import type { SDS_PersistenceError } from '../main/index.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import type { YjsDoc } from '../protocol/yjs.ts';
@@ -219,26 +219,22 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** Stores a value beside a document: whatever `structuredClone` takes. Resolves once it is committed. */
   async setMeta(name: string, key: string, value: unknown): Promise<void> {
-    await this.#records(name).saveRecord(META + key, v8().serialize(value));
+    await this.#documents.use(name, (log) => log.provider.saveRecord(META + key, v8().serialize(value)));
   }
 
   /** `undefined` if there is none. */
   async getMeta(name: string, key: string): Promise<unknown> {
-    const bytes = await this.#records(name).loadRecord(META + key);
+    const bytes = await this.#documents.use(name, (log) => log.provider.loadRecord(META + key));
     return bytes === undefined ? undefined : v8().deserialize(bytes);
   }
 
   async delMeta(name: string, key: string): Promise<void> {
-    await this.#records(name).removeRecord(META + key);
+    await this.#documents.use(name, (log) => log.provider.removeRecord(META + key));
   }
 
   async getMetas(name: string): Promise<Map<string, unknown>> {
-    const records = await this.#records(name).loadRecords(META);
+    const records = await this.#documents.use(name, (log) => log.provider.loadRecords(META));
     return new Map(records.map(({ Key, Data }) => [Key.slice(META.length), v8().deserialize(Data)]));
-  }
-
-  #records(name: string): SDS_DesktopPersistenceProvider {
-    return this.#documents.log(name).provider;
   }
 
   /** The names of all documents of which anything is stored, if only metas. */

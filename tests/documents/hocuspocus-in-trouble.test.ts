@@ -197,7 +197,7 @@ it('a client that sends rubbish changes nothing of what is stored', async () => 
   expect(await storedText(file)).toBe('good and on');
 });
 
-it('a stored update that can not be applied: the document is not opened, and all of it stays as it is', async () => {
+it('a stored update that can not be applied: the document is not opened, which is told by its name and file, and all of it stays as it is', async () => {
   const file = freshFile();
   const provider = new SDS_DesktopPersistenceProvider(file, 'notes');
   await provider.appendPatch(updateOf('good'), 1);
@@ -207,6 +207,7 @@ it('a stored update that can not be applied: the document is not opened, and all
   const served = await serve(file);
   await expect(served.server.hocuspocus.openDirectConnection('notes')).rejects.toMatchObject({
     code: 'database-corrupt',
+    message: expect.stringContaining(`"notes" in '${file}'`),
   });
   expect(served.server.hocuspocus.getDocumentsCount()).toBe(0);
   await served.server.destroy();

@@ -3,6 +3,7 @@ import { YjsPersistence, type YjsPersistenceOptions } from 'sds-persistence-work
 import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
 import { describeOnPostgresql, postgresql, server as postgresqlServer, proxiedPlace } from '../support/postgresql.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
 import { rubbish, runEditor, textOf, type, updateOf } from './documents.ts';
 
 function persistenceOn(url: string, options: Partial<YjsPersistenceOptions<Y.Doc>> = {}): YjsPersistence<Y.Doc> {
@@ -88,6 +89,44 @@ describeOnPostgresql('documents on a server', () => {
     expect((await other).code).toBe(0);
   });
 
+  it('that another process has open are waited for by whatever reads them, also if a call was refused just before', async () => {
+    const url = await postgresql.freshPlace();
+    const { promise: opened, resolve: isOpen } = Promise.withResolvers<() => void>();
+    const other = runEditor(
+      `
+      const persistence = new YjsPersistence(${JSON.stringify(url)}, { Y });
+      const doc = new Y.Doc();
+      await persistence.bindState('theirs', doc);
+      type(doc, 'theirs');
+      await persistence.setMeta('theirs', 'title', 'Theirs');
+      process.on('SIGUSR2', () => persistence.destroy().then(() => process.exit(0)));
+      setInterval(() => console.log('open'), 100);`,
+      '',
+      { onOutput: (_, kill) => isOpen(() => kill('SIGUSR2')) },
+    );
+    const release = await opened;
+    const persistence = persistenceOn(url, { busyTimeoutMs: 60_000, onError: () => undefined });
+    await expect(persistence.storeUpdate('theirs', updateOf('x'))).rejects.toMatchObject({ code: 'fenced' });
+    const reads = Promise.allSettled([
+      persistence.getYDoc('theirs').then(textOf),
+      persistence.getStateVector('theirs').then(({ byteLength }) => byteLength > 1),
+      persistence.getMeta('theirs', 'title'),
+      persistence.getMetas('theirs').then(({ size }) => size),
+    ]);
+    await persistence.storeUpdate('mine', updateOf('x'));
+    // what was used as long ago is released by then
+    const sql = "SELECT FROM sds_claims WHERE store_id = 'mine'";
+    await expect.poll(() => postgresqlServer.query(sql, [], databaseOf(url))).toEqual([]);
+    release();
+    expect((await reads).map((read) => (read.status === 'fulfilled' ? read.value : read.reason))).toEqual([
+      'theirs',
+      true,
+      'Theirs',
+      1,
+    ]);
+    expect((await other).code).toBe(0);
+  });
+
   it.each([
     ['has released it by then: it is stored', true],
     ['still has it: the rejection says so', false],
@@ -126,23 +165,28 @@ describeOnPostgresql('documents on a server', () => {
     expect(textOf(await persistenceOn(url).getYDoc('notes'))).toBe(releases ? 'typed' : '');
   });
 
-  it('that a process has lost while it stood still, and only stores updates of, are had again once they are free', async () => {
+  it.each([
+    ['stores updates of', "storeUpdate('notes', new Uint8Array([0, 0]))"],
+    ['sets metas of', "setMeta('notes', 'title', 'Notes')"],
+    ['asks for metas of', "getMeta('notes', 'title')"],
+    ['deletes', "clearDocument('notes')"],
+  ])('that a process has lost while it stood still, and only %s, are had again once they are free', async (_, call) => {
     const url = await postgresql.freshPlace();
     const { promise: stopped, resolve: isStopped } = Promise.withResolvers<() => void>();
     const { promise: fenced, resolve: isFenced } = Promise.withResolvers<void>();
     const other = runEditor(
       `
       const persistence = new YjsPersistence(${JSON.stringify(url)}, { Y, leaseMs: 1000, busyTimeoutMs: 100, onError: () => {} });
-      const store = () => persistence.storeUpdate('notes', new Uint8Array([0, 0])).then(() => 'stored', ({ code }) => code);
-      for (const wanted of ['stored', 'fenced', 'stored']) {
-        while ((await store()) !== wanted) await new Promise((resolve) => setTimeout(resolve, 50));
+      const call = () => persistence.${call}.then(() => 'done', ({ code }) => code);
+      for (const wanted of ['done', 'fenced', 'done']) {
+        while ((await call()) !== wanted) await new Promise((resolve) => setTimeout(resolve, 50));
         console.log(wanted);
       }
       process.exit(0);`,
       '',
       {
         onOutput: (output, kill) => {
-          if (output === 'stored\n') kill('SIGSTOP');
+          if (output === 'done\n') kill('SIGSTOP');
           isStopped(() => kill('SIGCONT'));
           if (output.includes('fenced')) isFenced();
         },
@@ -154,7 +198,7 @@ describeOnPostgresql('documents on a server', () => {
     goOn();
     await fenced;
     await persistence.destroy();
-    expect(await other).toMatchObject({ code: 0, stdout: 'stored\nfenced\nstored\n' });
+    expect(await other).toMatchObject({ code: 0, stdout: 'done\nfenced\ndone\n' });
   });
 
   it("are written and merged by several at once with ownership: 'shared', and nothing of any is lost", async () => {
@@ -208,7 +252,11 @@ describeOnPostgresql('documents on a server', () => {
     for (const { name, doc } of docs) await persistence.writeState(name, doc); // it is told already
   });
 
-  const editings = ['stays open', 'is left, and bound again by the next client'] as const;
+  const editings = [
+    'stays open',
+    'stays open, while metas of it are asked for',
+    'is left, and bound again by the next client',
+  ] as const;
   it.each(editings)(
     'a document that another process took over while this one was cut off, and that %s: once it is free again it has what both wrote',
     async (whatFollows) => {
@@ -235,7 +283,12 @@ describeOnPostgresql('documents on a server', () => {
       type(doc, 'three ');
       await expect.poll(() => told).toContain('notes fenced');
       let current = doc;
-      if (whatFollows !== 'stays open') {
+      let asksForMetas = whatFollows.endsWith('metas of it are asked for');
+      const ask = () => persistence.getMeta('notes', 'title').catch(({ code }) => code);
+      const asking = (async () => {
+        while (asksForMetas && (await ask()) !== 'closed'); // as they are between two providers, and at the end
+      })();
+      if (!whatFollows.startsWith('stays open')) {
         const left = persistence.writeState('notes', doc);
         current = new Y.Doc();
         await persistence.bindState('notes', current).catch(() => undefined); // it is loaded later
@@ -243,6 +296,8 @@ describeOnPostgresql('documents on a server', () => {
       }
       const sorted = (text: string) => [...text].sort().join('');
       await expect.poll(() => sorted(textOf(current))).toBe(sorted('one two three '));
+      asksForMetas = false;
+      await asking;
       await persistence.writeState('notes', current);
       expect(textOf(await persistence.getYDoc('notes'))).toBe(textOf(current));
     },

@@ -2,7 +2,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { Redis } from '@hocuspocus/extension-redis';
+import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus';
 import { expect, it, onTestFinished } from 'vitest';
+import * as Y from 'yjs';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
 import { freePort } from '../support/postgresql-address.ts';
@@ -56,6 +58,33 @@ describeOnPostgresql('PostgreSQL', () => {
     await unloaded(own);
     other.child.kill('SIGUSR2');
     expect(await other.said(/^opened (.*)$/m)).toBe('mine alone');
+  });
+
+  it('documents are imported while another server has one of them open: that one is named, and all others are imported', async () => {
+    const place = await postgresql.freshPlace();
+    const other = await ServerProcess.start(
+      `const persistence = new HocuspocusPersistence({ database });
+      const server = new Server({ ...common, extensions: [persistence] });
+      const direct = await server.hocuspocus.openDirectConnection('open');
+      process.once('SIGUSR2', async () => {
+        await direct.disconnect();
+        await server.destroy();
+        process.exit();
+      });`,
+      place,
+    );
+    const persistence = new HocuspocusPersistence({ database: place, busyTimeoutMs: 200 });
+    onTestFinished(() => persistence.destroy());
+    const data = Y.encodeStateAsUpdate(new Y.Doc());
+    const documents = ['before', 'open', 'behind'].map((name) => ({ name, data }));
+    await expect(importDocuments(persistence, documents)).rejects.toMatchObject({
+      code: 'fenced',
+      message: expect.stringMatching(/1 document is left out: "open" .* 2 were imported now/),
+    });
+    expect(await persistence.names()).toEqual(['before', 'behind'].sort());
+    other.child.kill('SIGUSR2');
+    await other.ended;
+    expect(await importDocuments(persistence, documents)).toEqual({ imported: 1, skipped: 2 });
   });
 
   it('a server that was killed: the next one opens its documents once the lease has run out, and refuses nobody meanwhile', async () => {

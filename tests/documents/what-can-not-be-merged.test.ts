@@ -5,12 +5,12 @@ import { told } from '../observe/listening.ts';
 import { freshFile, rowsOf } from '../support/files.ts';
 import { persistenceOn, rubbish, storedText, textOf, type, updateOf } from './documents.ts';
 
-it('what is merged by hand rejects with the reason, and all of it stays', async () => {
+it('what is merged by hand rejects with the document, its file and the reason, and all of it stays', async () => {
   const file = freshFile();
   const persistence = persistenceOn(file);
   await persistence.storeUpdate('notes', updateOf('good'));
   await persistence.storeUpdate('notes', rubbish());
-  const message = expect.stringContaining(`document "notes" in '${file}' could not be merged`);
+  const message = expect.stringContaining(`"notes" in '${file}'`);
   const failure = { name: 'SDS_Error', code: 'database-corrupt', message, cause: expect.any(Error) };
   await expect(persistence.flushDocument('notes')).rejects.toMatchObject(failure);
   await expect(persistence.getStateVector('notes')).rejects.toMatchObject(failure);
