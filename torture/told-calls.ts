@@ -90,11 +90,8 @@ export function brokenPromises(path: string, id: string, told: Told, promised: P
   );
   if (promised.inOrder) {
     const gap = patchCalls.findIndex(isLost);
-    if (gap >= 0)
-      tell(
-        'patches are there behind a gap',
-        patchCalls.slice(gap).filter((call) => !isLost(call)),
-      );
+    const behind = gap < 0 ? [] : patchCalls.slice(gap).filter((call) => !isLost(call));
+    tell(`patches are there behind ${JSON.stringify(patchCalls[gap])}`, behind);
   }
   if (told.isReported) return broken;
   const isPromised = (call: Call) => call.failed === undefined && (promised.all || (promised.everyKept && call.isKept));

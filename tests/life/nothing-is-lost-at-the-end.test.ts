@@ -364,3 +364,28 @@ it('a call that fails within flushSync() of an exit listener of the program is t
   expect(code).toBe(0);
   expect(stderr).toMatch(/a call could not be carried out as the process ends: appendPatch/);
 });
+
+it.each([
+  [
+    'before a handler of uncaught errors that ends the process',
+    "process.on('uncaughtException', () => process.exit(0)); throw new Error('on purpose')",
+  ],
+  ['in flushSync(), and process.exit() comes in the same turn', 'provider.flushSync(); process.exit(0)'],
+])('a call is told that fails %s', async (_, end) => {
+  const { code, stdout, stderr } = await runProgram(
+    `
+    const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
+    await provider.ready();
+    new DatabaseSync(file).exec('BEGIN IMMEDIATE');
+    setImmediate(() => {
+      provider.appendPatch(new Uint8Array(10), 1).catch(() => console.log('heard'));
+      ${end};
+    });
+    `,
+    freshFile(),
+    { flags: ['--disable-warning=ExperimentalWarning'] },
+  );
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+  expect(stderr).toMatch(/a call could not be carried out as the process ends: appendPatch/);
+});

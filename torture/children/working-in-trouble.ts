@@ -45,6 +45,10 @@ class Store {
     this.#opened = Array.from({ length: providers }, () => new Opened(path, id));
   }
 
+  get isOpen(): boolean {
+    return this.#opened.every(({ provider }) => provider.status === 'opening' || provider.status === 'open');
+  }
+
   get isFull(): boolean {
     return this.#last >= MOST_PATCHES;
   }
@@ -272,7 +276,8 @@ function tellUnsettled(): void {
 
 /** Some more calls in the same turn; not where one of them may be refused, which nobody would hear of. */
 function lastCalls(): void {
-  if (life.options.Overflow === 'block') for (const store of stores) store.append().catch(ignored);
+  if (life.options.Overflow === 'reject') return;
+  for (const store of stores) if (store.isOpen) store.append().catch(ignored);
 }
 
 const endings: Record<Exclude<Life['ending'], 'kill'>, () => unknown> = {

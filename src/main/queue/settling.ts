@@ -16,7 +16,6 @@ import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_FAILED, BATCH_NO_EFFECT, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
 import { tellOfError } from '../observe/channels.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
-import { isAtEnd } from '../observe/notes.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
 import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
@@ -57,7 +56,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
     settler.ended?.(error === undefined);
     if (error !== undefined) {
       member.failed(operation, error, batch.place);
-      if (isAtEnd()) warnOfLoss(member.dbPath, member.storeId, error);
+      warnOfLoss(member.dbPath, member.storeId, error);
       settler.reject(error);
       continue;
     }
