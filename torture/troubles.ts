@@ -1,5 +1,5 @@
 /** Ordinary troubles of a program's database file, as others cause them: each is begun, and ended. */
-import { renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { Program } from './child-process.ts';
 import { fill } from './document-scenes.ts';
@@ -65,6 +65,7 @@ export const outside = {
   moved: {
     codes: ['io-error', 'open-failed'],
     begin({ folder }) {
+      if (!existsSync(folder)) return () => undefined; // it is moved already
       renameSync(folder, `${folder}-away`);
       return () => renameSync(`${folder}-away`, folder);
     },
