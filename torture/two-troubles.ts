@@ -40,7 +40,7 @@ interface Befalls {
   kind: Outside | Inside | 'slow';
   /** After the program's start; before it if negative. */
   at: number;
-  /** Infinite: until the program has ended. */
+  /** Infinite: beyond the program's end. */
   lasts: number;
 }
 
@@ -51,6 +51,8 @@ const kinds = [...(Object.keys(outside) as Outside[]), ...insides, 'slow'] as co
 const brief: readonly string[] = ['stopped'];
 const AT_ONCE = 3;
 const DISK = 'size=64m';
+/** Trouble that stays is over so long after the program's end began: `close()` waits for each call, however long that waits for a lock. */
+const LONGEST_MS = 15_000;
 /** Each worker in turn may commit nothing for 10 s at the end. */
 const PATIENCE_MS = 60_000;
 
@@ -150,8 +152,8 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
       await pause(life.lasts);
       const start = performance.now();
       if (signal !== undefined) program.signal(signal);
+      timers.push(setTimeout(() => ends.forEach((end) => end()), LONGEST_MS));
       const ended = await within(PATIENCE_MS, 'the end', program.ended);
-      if (performance.now() - start > 12_000) console.log(`${performance.now() - start} ${where} ${program.errors}`);
       report.most(`ms until the end, by ${life.ending}`, Math.ceil(performance.now() - start));
       return { program, ended, isOnTime: true };
     } catch (error) {

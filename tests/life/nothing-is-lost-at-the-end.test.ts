@@ -172,6 +172,24 @@ describe('nothing is lost when a program ends', () => {
     expect(rowsOf(`${file}.other`).patches).toHaveLength(1);
   });
 
+  it('by process.exit(), but a file that stays locked is given up, however many calls wait for it one after the other', async () => {
+    const file = freshFile();
+    const { code, stderr } = await runProgram(
+      `import { DatabaseSync } from 'node:sqlite';
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 3000 });
+      await provider.ready();
+      const holder = new DatabaseSync(file);
+      holder.exec('BEGIN IMMEDIATE'); // held to the end
+      // each of them is a batch by itself
+      for (let clock = 1; clock <= 8; clock++) void provider.saveSnapshot(new Uint8Array(300_000), clock);
+      process.exit(holder.isTransaction ? 0 : 1);`,
+      file,
+      { flags: ['--disable-warning=ExperimentalWarning'] },
+    );
+    expect(code).toBe(0);
+    expect(stderr).toContain('nothing was committed for 10000 ms');
+  });
+
   it('by process.exit(), also after the end of a worker whose file, kept in memory, is closed later', async () => {
     const file = freshFile();
     const ended = await runProgram(

@@ -134,11 +134,17 @@ export class Channel {
   }
 
   /**
-   * Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. A worker that stays
-   * at one piece of `work` uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a process, before
-   * that is done.
+   * Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. None is what `wasInVain`.
+   * A worker that stays at one piece of `work` uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a
+   * process, before that is done.
    */
-  blockUntil(isDone: () => boolean, work: () => number | undefined, patienceMs: number, totalMs: number): boolean {
+  blockUntil(
+    isDone: () => boolean,
+    wasInVain: () => boolean,
+    work: () => number | undefined,
+    patienceMs: number,
+    totalMs: number,
+  ): boolean {
     let start = performance.now();
     let lastProgress = start;
     let lastSeen = this.progress;
@@ -149,7 +155,7 @@ export class Channel {
       const now = performance.now();
       if (seen !== lastSeen) {
         lastSeen = seen;
-        lastProgress = now;
+        if (!wasInVain()) lastProgress = now;
       }
       const left = Math.min(lastProgress + patienceMs, start + totalMs) - now;
       if (left <= 0) return false;

@@ -33,6 +33,8 @@ export const LARGEST_SHARED = 16 * 1024;
 export interface BatchHost extends Awaited {
   readonly memory: PendingMemory;
   readonly channel: Channel;
+  /** A batch is settled; perhaps it has failed since it waited for another process in vain. */
+  settled(wasBusy: boolean): void;
   /** Somebody has waited for a batch that is settled. */
   noLongerWaitedFor(): void;
   /** Whatever is finished gives its memory back. */

@@ -45,7 +45,9 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
   for (const slab of batch.slabs) queue.host.memory.giveBackSlab(slab);
   batch.settled = true;
   if (batch.isWaitedFor) queue.host.noLongerWaitedFor();
-  queue.observer.ended(batch, failed?.values().next().value); // told before anybody goes on
+  const first = failed?.values().next().value;
+  queue.host.settled(first?.code === 'database-busy' && failed?.size === batch.settlers.length);
+  queue.observer.ended(batch, first); // told before anybody goes on
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
   for (let index = 0; index < settlers.length; index++) {
