@@ -47,8 +47,6 @@ interface Befalls {
 const styles = ['awaited', 'caught', 'bursts', 'awaited bursts', 'engine', 'engine', 'tools'] as const;
 const endings = ['close', 'natural', 'exit', 'error', 'SIGTERM, close', 'SIGTERM, exit', 'kill'] as const;
 const kinds = [...(Object.keys(outside) as Outside[]), ...insides, 'slow'] as const;
-/** These are not over by themselves. */
-const brief: readonly string[] = ['stopped'];
 const AT_ONCE = 3;
 const DISK = 'size=64m';
 /** Trouble that stays is over so long after the program's end began: `close()` waits for each call, however long that waits for a lock. */
@@ -100,7 +98,7 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
       const { program, ended, isOnTime } = await befall(life, env, victim, troubles, random, where);
       if (isOnTime) judge(life, program, ended, troubles, victim, where);
       report.count(`programs, ended by ${life.ending}`);
-      for (const { kind } of troubles) report.count(`troubles: ${kind}`);
+      for (const { kind } of troubles) report.count(`times of trouble: ${kind}`);
     } finally {
       if (has('full')) execFileSync('umount', ['-l', disk]);
     }
@@ -135,6 +133,9 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
       ends.add(once);
       if (lasts !== Number.POSITIVE_INFINITY) setTimeout(once, lasts);
     };
+    const endAll = () => {
+      for (const end of [...ends]) end();
+    };
     const early = troubles.filter(({ at }) => at < 0);
     for (const trouble of early) begin(trouble);
     const program = new Program('working-in-trouble', [JSON.stringify(life)], [], env);
@@ -152,7 +153,7 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
       await pause(life.lasts);
       const start = performance.now();
       if (signal !== undefined) program.signal(signal);
-      timers.push(setTimeout(() => ends.forEach((end) => end()), LONGEST_MS));
+      timers.push(setTimeout(endAll, LONGEST_MS));
       const ended = await within(PATIENCE_MS, 'the end', program.ended);
       report.most(`ms until the end, by ${life.ending}`, Math.ceil(performance.now() - start));
       return { program, ended, isOnTime: true };
@@ -162,7 +163,7 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
       return { program, ended: { code: null, signal: null }, isOnTime: false };
     } finally {
       for (const timer of timers) clearTimeout(timer);
-      for (const end of [...ends]) end();
+      endAll();
       await program.end();
     }
   }
@@ -176,12 +177,13 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
     where: string,
   ): void {
     const broken = (what: string) =>
-      report.violation(`${where}: ${what}${program.errors === '' ? '' : `; stderr: ${program.errors.slice(0, 500)}`}`);
+      report.violation(`${where}: ${what}${program.errors === '' ? '' : `; stderr: ${program.errors.slice(-1500)}`}`);
     const wanted = life.ending === 'kill' ? 'SIGKILL' : life.ending === 'error' ? 1 : 0;
     if ((signal ?? code) !== wanted) broken(`ended with ${signal ?? code}`);
     const lines = linesOf(life);
     for (const line of lines) if (line.startsWith('wrong')) broken(line);
     const pathOf = new Map(life.stores.map(({ path, id }) => [id, path]));
+    // what is told on stderr names the file, and not which of its stores
     const told = toldBy(lines, (id) => program.errors.includes(`'${pathOf.get(id)}'`));
     for (const { path, id } of life.stores) {
       if (!existsSync(path)) continue;
@@ -197,6 +199,7 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
       });
       if (odd !== undefined) broken(`${id}: ${JSON.stringify(odd)}`);
       report.count('calls', store.calls.length);
+      report.count('calls that were acknowledged', store.calls.filter(({ isKept }) => isKept).length);
       report.count('calls that were rejected', store.calls.filter(({ failed }) => failed !== undefined).length);
       const isKilled = life.ending === 'kill';
       const promised = {
@@ -224,7 +227,8 @@ function codesOf({ options, ending }: Life, troubles: readonly Befalls[], isVict
 
 function troubleOf(random: Random): Befalls {
   const kind = random.pick(kinds);
-  const stays = random.chance(0.2) && !brief.includes(kind);
+  // a program that stays stopped comes to no end
+  const stays = random.chance(0.2) && kind !== 'stopped';
   return {
     kind,
     at: random.chance(0.15) ? -1 : random.below(1200),

@@ -3,8 +3,8 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { openSync, writeSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker';
+import { numbered, numberOf } from '../../tests/support/sync-engine.ts';
 import { livingWorkers } from '../living-workers.ts';
-import { numbered, numberOf } from '../numbered-bytes.ts';
 import { Random } from '../random.ts';
 import { codeOf } from '../rig.ts';
 import type { Inside, Life } from '../two-troubles.ts';
@@ -16,7 +16,7 @@ const told = openSync(life.told, 'a');
 const say = (line: string) => writeSync(told, `${line}\n`);
 /** Of all calls. */
 const promises: Promise<unknown>[] = [];
-/** Calls that end the style's traffic come in between. */
+/** Of each store: a program that nothing slows down has a rest then. */
 const MOST_PATCHES = 8000;
 let names = 0;
 let isOver = false;
