@@ -72,7 +72,8 @@ export function smallDiskScene(folder: string, report: Report): Scene | undefine
   };
 }
 
-function fill(path: string): void {
+/** Takes all the room of the disk. */
+export function fill(path: string): void {
   for (let chunk = 1 << 20; chunk >= 512; chunk /= 2) {
     try {
       for (;;) writeFileSync(path, Buffer.alloc(chunk), { flag: 'a' });

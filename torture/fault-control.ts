@@ -7,10 +7,13 @@ const DEATH = 6;
 /** kind, countdown, calls, fired, stays, error, concerned */
 const CELLS = 7;
 /** The bits of kinds of calls; that of THREADS is of threads that are started. */
+export const WRITES = 1;
 export const SYNCS = 2;
+export const TRUNCATES = 4;
 export const OPENS = 8;
 export const STATS = 16;
 export const ACCESSES = 64;
+export const READS = 128;
 export const UNLINKS = 512;
 export const THREADS = 1024;
 export const LOCKS = 2048;

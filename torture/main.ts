@@ -9,6 +9,8 @@ import { type Outcome, writeFigures } from './figures.ts';
 import type { Findings } from './rig.ts';
 import { type RigEntry, rigs } from './rigs.ts';
 
+/** Room for the longest name. */
+const COLUMN = 2 + Math.max(...Object.keys(rigs).map(({ length }) => length));
 const QUICK_SCALE = 0.03;
 const runRig = join(import.meta.dirname, 'run-rig.ts');
 
@@ -23,7 +25,7 @@ const help = `Breaks the package on purpose and compares what is left with what 
 
 Rigs:
 ${Object.entries(rigs)
-  .map(([name, { what }]) => `  ${name.padEnd(29)}${what}`)
+  .map(([name, { what }]) => `  ${name.padEnd(COLUMN)}${what}`)
   .join('\n')}
 
 The exit code is 1 if a promise was not kept, 2 for bad arguments. Figures are kept in

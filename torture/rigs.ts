@@ -100,6 +100,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./one-victim.ts'),
     mostMinutes: 30,
   },
+  'two-troubles': {
+    what: 'programs in ordinary trouble of two kinds at once, in every style, ended in every way',
+    load: () => import('./two-troubles.ts'),
+    mostMinutes: 20,
+  },
   soak: {
     what: 'a mixed load for ten minutes',
     load: () => import('./soak.ts'),

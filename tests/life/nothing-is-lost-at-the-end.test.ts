@@ -208,6 +208,24 @@ describe('nothing is lost when a program ends', () => {
     expect(rowsOf(file).patches).toHaveLength(101);
   });
 
+  it('by process.exit(), but a file that stays locked is given up, however many calls wait for it one after the other', async () => {
+    const file = freshFile();
+    const { code, stderr } = await runProgram(
+      `import { DatabaseSync } from 'node:sqlite';
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 3000 });
+      await provider.ready();
+      const holder = new DatabaseSync(file);
+      holder.exec('BEGIN IMMEDIATE'); // held to the end
+      // each of them is a batch by itself
+      for (let clock = 1; clock <= 8; clock++) void provider.saveSnapshot(new Uint8Array(300_000), clock);
+      process.exit(holder.isTransaction ? 0 : 1);`,
+      file,
+      { flags: ['--disable-warning=ExperimentalWarning'] },
+    );
+    expect(code).toBe(0);
+    expect(stderr).toContain('nothing was committed for 10000 ms');
+  });
+
   it('by process.exit(), also after the end of a worker whose file, kept in memory, is closed later', async () => {
     const file = freshFile();
     const ended = await runProgram(
@@ -398,5 +416,30 @@ it('a call that fails within flushSync() of an exit listener of the program is t
     file,
   );
   expect(code).toBe(0);
+  expect(stderr).toMatch(/a call could not be carried out as the process ends: appendPatch/);
+});
+
+it.each([
+  [
+    'before a handler of uncaught errors that ends the process',
+    "process.on('uncaughtException', () => process.exit(0)); throw new Error('on purpose')",
+  ],
+  ['in flushSync(), and process.exit() comes in the same turn', 'provider.flushSync(); process.exit(0)'],
+])('a call is told that fails %s', async (_, end) => {
+  const { code, stdout, stderr } = await runProgram(
+    `
+    const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
+    await provider.ready();
+    new DatabaseSync(file).exec('BEGIN IMMEDIATE');
+    setImmediate(() => {
+      provider.appendPatch(new Uint8Array(10), 1).catch(() => console.log('heard'));
+      ${end};
+    });
+    `,
+    freshFile(),
+    { flags: ['--disable-warning=ExperimentalWarning'] },
+  );
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
   expect(stderr).toMatch(/a call could not be carried out as the process ends: appendPatch/);
 });

@@ -240,3 +240,32 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
     expect(lines).toEqual(['database-full 0', 'fine 0']);
   });
 });
+
+describe('a prune that is called before the program can know that the snapshot before it is not stored deletes nothing', () => {
+  it("with Acknowledge: 'committed', where the snapshot fails", async () => {
+    const { lines } = await onFullDisk(
+      `full();
+      const calls = [provider.saveSnapshot(${small}, 5), provider.prunePatches(6)];
+      console.log(...(await Promise.all(calls.map(outcome))), (await provider.loadPatchesSince(0)).length);
+      room();
+      console.log(await outcome(provider.prunePatches(4)), (await provider.loadPatchesSince(0)).length);`,
+      freshFile(),
+      "{ Acknowledge: 'committed' }",
+    );
+    expect(lines).toEqual(['database-full database-full 5', 'fine 2']);
+  });
+
+  it.each(['queued', 'committed'])(
+    'where the snapshot is refused, since too much is pending: %s',
+    async (acknowledge) => {
+      const { lines } = await onFullDisk(
+        `const calls = [provider.saveSnapshot(${large}, 3), provider.saveSnapshot(${large}, 5), provider.prunePatches(6)];
+      console.log(...(await Promise.all(calls.map(outcome))), (await provider.loadPatchesSince(0)).length);
+      console.log(await outcome(provider.prunePatches(4)), (await provider.loadPatchesSince(0)).length);`,
+        freshFile(),
+        `{ Acknowledge: '${acknowledge}', Overflow: 'reject', MaxPendingBytes: 20_000 }`,
+      );
+      expect(lines).toEqual(['fine queue-full queue-full 5', 'fine 2']);
+    },
+  );
+});

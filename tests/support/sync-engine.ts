@@ -42,13 +42,14 @@ export class CausalDocument {
   }
 }
 
-function numbered(number: number, length: number): Uint8Array {
+/** Bytes that begin with a number, and whose rest follows from it. */
+export function numbered(number: number, length: number): Buffer<ArrayBuffer> {
   const bytes = Buffer.alloc(Math.max(length, HEAD), number & 0xff);
   bytes.writeDoubleLE(number);
   return bytes;
 }
 
-function numberOf(bytes: Uint8Array): number {
+export function numberOf(bytes: Uint8Array): number {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readDoubleLE();
 }
 

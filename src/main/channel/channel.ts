@@ -137,12 +137,13 @@ export class Channel {
   }
 
   /**
-   * Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. A worker that stays
-   * at one piece of `work` uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a process, before
-   * that is done. Yields after each moment without progress: other workers may be waited for until it is asked to go on.
+   * Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. What `wasInVain` is none.
+   * A worker that stays at one piece of `work` uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a
+   * process, before that is done. Yields after each moment without progress: other workers may be waited for until it is asked to go on.
    */
   *waiting(
     isDone: () => boolean,
+    wasInVain: () => boolean,
     work: () => number | undefined,
     patienceMs: number,
     totalMs: number,
@@ -157,7 +158,7 @@ export class Channel {
       const now = performance.now();
       if (seen !== lastSeen) {
         lastSeen = seen;
-        lastProgress = now;
+        if (!wasInVain()) lastProgress = now;
       }
       const left = Math.min(lastProgress + patienceMs, start + totalMs) - now;
       if (left <= 0) return false;

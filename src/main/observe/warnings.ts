@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
+import { soon } from '../../protocol/surroundings.ts';
 import { tell } from './channels.ts';
 import { isAtEnd, note } from './notes.ts';
 
@@ -39,10 +40,19 @@ export function warnOfFailure(dbPath: string, storeId: string, error: SDS_Persis
   once(said, 'SDS_WRITE_FAILED', `${code} ${storeId} ${dbPath}`, warning);
 }
 
-/** A call has failed at the end of the process, where its rejection reaches nobody any more. */
+/** Calls that have failed since the last microtask: if the process ends before the next one, their rejections reach nobody. */
+const unheard: (() => void)[] = [];
+
+/** A call has failed: that is said if its rejection reaches nobody any more, as the process ends. */
 export function warnOfLoss(dbPath: string, storeId: string, { code, message }: SDS_PersistenceError): void {
   const warning = `a call could not be carried out as the process ends: ${message}`;
-  once(said, 'SDS_WRITE_FAILED at exit', `${code} ${storeId} ${dbPath}`, warning);
+  const say = () => once(said, 'SDS_WRITE_FAILED at exit', `${code} ${storeId} ${dbPath}`, warning);
+  if (isAtEnd()) say();
+  else if (unheard.push(say) === 1) void soon(() => unheard.splice(0));
+}
+
+export function tellUnheard(): void {
+  for (const say of unheard.splice(0)) say();
 }
 
 /** Another process writes to a file, and the SQLite at hand has a fault in that case. */

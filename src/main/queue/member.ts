@@ -48,9 +48,16 @@ export class Member {
   wasOpened = false;
   /** Whether anything was found in its store, or stored: on a full disk, a database may be read that can't be opened. */
   wasServed = false;
-  /** Why the last snapshot was not stored, if so; and whether its promise resolved before that was known. */
+  /** Why the last snapshot was not stored, if so. */
   snapshotFailure: SDS_PersistenceError | undefined;
-  snapshotWasQueued = false;
+  /**
+   * Whether a prune relies on the snapshot that was called last: the program does not know yet what becomes of it, or believes
+   * that it is stored since its promise has resolved.
+   */
+  pruneNeedsSnapshot = false;
+  /** Why that one was refused, as long as the program does not know. */
+  snapshotRefusal: SDS_PersistenceError | undefined;
+  #snapshots = 0;
   /** Values whose save failed after its promise had resolved, and that were not released since: how often, and why. */
   readonly unsavedValues = new Map<string, { saves: number; error: SDS_PersistenceError }>();
   /** Methods that failed and have not succeeded since. */
@@ -96,8 +103,12 @@ export class Member {
 
   /** Told of a snapshot that is called, and by what its end is told: what is called meanwhile is kept from prunes. */
   snapshotCalled(clock: number, settler: { ended?: (isStored: boolean) => void }, isAcknowledged: boolean): void {
-    this.snapshotWasQueued = isAcknowledged;
-    if (clock === 0) return;
+    this.pruneNeedsSnapshot = true;
+    this.snapshotRefusal = undefined;
+    const number = ++this.#snapshots;
+    const isHeard = () => {
+      if (number === this.#snapshots) this.pruneNeedsSnapshot = false;
+    };
     const { store } = this;
     let begun = false;
     let ended = false;
@@ -108,13 +119,23 @@ export class Member {
     };
     settler.ended = (isStored) => {
       ended = true;
+      if (!isAcknowledged) void soon(isHeard);
+      if (clock === 0) return;
       if (!isAcknowledged) void store.snapshotSettles();
       store.snapshotEnded(clock, isStored, begun);
     };
-    if (isAcknowledged) return; // nothing is called meanwhile
+    if (isAcknowledged || clock === 0) return; // nothing is called meanwhile, or it is not known what it has
     if (this.settings.Acknowledge === 'committed') begin();
     // as with a promise that resolves at once: only what follows the present run of the program comes meanwhile
     else void soon(begin);
+  }
+
+  /** A prune that is called before the program hears of it would delete what is in no snapshot. */
+  snapshotRefused(error: SDS_PersistenceError): void {
+    this.snapshotRefusal = error;
+    void soon(() => {
+      this.snapshotRefusal = undefined;
+    });
   }
 
   /** An attempt to open its database has ended. */

@@ -33,6 +33,8 @@ export const LARGEST_SHARED = 16 * 1024;
 export interface BatchHost extends Awaited {
   readonly memory: PendingMemory;
   readonly channel: Channel;
+  /** A batch is settled; perhaps it has failed since it waited for another process in vain. */
+  settled(wasBusy: boolean): void;
   /** Somebody has waited for a batch that is settled. */
   noLongerWaitedFor(): void;
   /** Whatever is finished gives its memory back. */
@@ -112,13 +114,15 @@ export class OpenBatch {
     const made = Acknowledgement.of<unknown>();
     for (;;) {
       const refusal =
-        (isLarge ? this.#startAnew(member, operation) : undefined) ?? this.#makeRoom(need, member, operation);
-      if (refusal !== undefined) return Promise.reject(refusal);
+        this.#unfounded(call) ??
+        (isLarge ? this.#startAnew(member, operation) : undefined) ??
+        this.#makeRoom(need, member, operation);
+      if (refusal !== undefined) return refused(call, refusal);
       const batch = this.#batch as Batch; // #makeRoom has opened one
       const large = isLarge && data !== undefined ? this.#largeBytes(call, data, length, handedOver) : undefined;
       if (large instanceof SDS_PersistenceError) {
         if (!batch.announced) this.#announce(batch); // it may have been opened for the call, and goes its way
-        return Promise.reject(large);
+        return refused(call, large);
       }
       // not before: it may have held the caller, and settled what this depends on
       const flags = entryFlags(call, large);
@@ -146,6 +150,13 @@ export class OpenBatch {
       batch.takeBackPromise();
       this.complete(); // the worker has begun with it
     }
+  }
+
+  /** Why a prune that relies on a snapshot which was refused is refused as well. */
+  #unfounded({ member: { snapshotRefusal }, operation }: WriteCall): SDS_PersistenceError | undefined {
+    if (snapshotRefusal === undefined || operation !== 'prunePatches') return undefined;
+    const detail = 'no patch was deleted, because the snapshot called before was refused';
+    return makeError(snapshotRefusal.code, operation, this.#queue.dbPath, detail, snapshotRefusal);
   }
 
   /** Or why there are none. */
@@ -260,11 +271,16 @@ export class OpenBatch {
   }
 }
 
+function refused({ member, operation }: WriteCall, refusal: SDS_PersistenceError): Promise<never> {
+  if (operation === 'saveSnapshot') member.snapshotRefused(refusal);
+  return Promise.reject(refusal);
+}
+
 /** Those of the entry of a write. */
 function entryFlags(call: WriteCall, large: LargeBytes | undefined): number {
   const { member, operation } = call;
   const ofPatch = operation === 'appendPatch' && member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
-  const needsSnapshot = operation === 'prunePatches' && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
+  const needsSnapshot = operation === 'prunePatches' && member.pruneNeedsSnapshot ? ENTRY_NEEDS_SNAPSHOT : 0;
   const mayBeLost = operation === 'saveValue' && large?.isShared === false;
   const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
   return ofPatch | needsSnapshot | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);

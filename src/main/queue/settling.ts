@@ -16,7 +16,6 @@ import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_FAILED, BATCH_NO_EFFECT, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
 import { tellOfError } from '../observe/channels.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
-import { isAtEnd } from '../observe/notes.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
 import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
@@ -46,7 +45,9 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
   for (const slab of batch.slabs) queue.host.memory.giveBackSlab(slab);
   batch.settled = true;
   if (batch.isWaitedFor) queue.host.noLongerWaitedFor();
-  queue.observer.ended(batch, failed?.values().next().value); // told before anybody goes on
+  const first = failed?.values().next().value;
+  queue.host.settled(first?.code === 'database-busy' && failed?.size === batch.settlers.length);
+  queue.observer.ended(batch, first); // told before anybody goes on
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
   for (let index = 0; index < settlers.length; index++) {
@@ -57,7 +58,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
     settler.ended?.(error === undefined);
     if (error !== undefined) {
       member.failed(operation, error, batch.place);
-      if (isAtEnd()) warnOfLoss(member.dbPath, member.storeId, error);
+      warnOfLoss(member.dbPath, member.storeId, error);
       settler.reject(error);
       continue;
     }

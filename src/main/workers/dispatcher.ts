@@ -50,6 +50,8 @@ export class Dispatcher implements QueueHost {
   #before = 0;
   /** Batches, not settled, that somebody waits for. */
   #waitedFor = 0;
+  /** Whether all that was settled since it was last asked had waited for another process in vain; `undefined` if there was nothing. */
+  #onlyBusy: boolean | undefined;
   /** Calls off the exchange of the arena, if one is to come. */
   #keepArena: (() => void) | undefined;
   /** The program has nothing else to do: it ends as soon as all is committed. */
@@ -224,6 +226,10 @@ export class Dispatcher implements QueueHost {
     this.#schedulePump();
   }
 
+  settled(wasBusy: boolean): void {
+    this.#onlyBusy = wasBusy && this.#onlyBusy !== false;
+  }
+
   noLongerWaitedFor(): void {
     this.#waitedFor--;
   }
@@ -279,6 +285,7 @@ export class Dispatcher implements QueueHost {
 
   /**
    * Blocks this thread. True once `until` holds, or no worker is left; false after `patienceMs` without progress, or `totalMs`.
+   * That one call after the other waits for another process in vain is none: however many there are, they add nothing to the wait.
    */
   block(until: () => boolean, patienceMs: number, totalMs?: number): boolean {
     const waiting = this.waiting(until, patienceMs, totalMs);
@@ -303,8 +310,14 @@ export class Dispatcher implements QueueHost {
       this.#settle(); // what finished since the last look
       return true;
     };
+    this.#onlyBusy = undefined;
+    const wasInVain = () => {
+      const onlyBusy = this.#onlyBusy === true;
+      this.#onlyBusy = undefined;
+      return onlyBusy;
+    };
     try {
-      const waiting = this.channel.waiting(isDone, this.#owner.work, patienceMs, totalMs);
+      const waiting = this.channel.waiting(isDone, wasInVain, this.#owner.work, patienceMs, totalMs);
       for (;;) {
         const { done, value } = outsideOfCalls(() => waiting.next());
         if (done) return value;

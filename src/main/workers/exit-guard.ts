@@ -1,7 +1,7 @@
 /** What was called before `process.exit()`, an uncaught error or a handled signal is committed before the end. */
 import { isOnServer } from '../../protocol/errors.ts';
 import { exitBegins, isAtEnd, tellNoted } from '../observe/notes.ts';
-import { sayAtExit } from '../observe/warnings.ts';
+import { sayAtExit, tellUnheard } from '../observe/warnings.ts';
 import type { ReplaceableWorker } from './replaceable-worker.ts';
 
 /** How long exit waits for a worker that commits nothing: longer than the default BusyTimeoutMs. */
@@ -89,6 +89,7 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
     },
     exit() {
       exitBegins();
+      tellUnheard();
       drain();
       tellNoted(); // no microtask will do so any more; what is called within is drained at once
       waitForAll([...workers], (worker) => worker.retiring(CLOSE_PATIENCE_MS));

@@ -1,0 +1,317 @@
+/** A program in ordinary trouble: makes calls in its style, tells of each what becomes of it, and ends as its life says. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { openSync, writeSync } from 'node:fs';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
+import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker';
+import { numbered, numberOf } from '../../tests/support/sync-engine.ts';
+import { livingWorkers } from '../living-workers.ts';
+import { Random } from '../random.ts';
+import { codeOf } from '../rig.ts';
+import type { Inside, Life } from '../two-troubles.ts';
+
+const life = JSON.parse(process.argv[2] ?? '{}') as Life;
+const random = new Random(life.seed);
+// a file takes it at once, whatever its reader does, and keeps it after a SIGKILL
+const told = openSync(life.told, 'a');
+const say = (line: string) => writeSync(told, `${line}\n`);
+/** Of all calls. */
+const promises: Promise<unknown>[] = [];
+/** Of each store: a program that nothing slows down has a rest then. */
+const MOST_PATCHES = 8000;
+let names = 0;
+let isOver = false;
+
+class Opened {
+  readonly name = `p${names++}`;
+  readonly provider: SDS_DesktopPersistenceProvider;
+
+  constructor(path: string, id: string) {
+    this.provider = new SDS_DesktopPersistenceProvider(path, id, life.options);
+  }
+}
+
+class Store {
+  readonly #path: string;
+  readonly #id: string;
+  readonly #opened: Opened[];
+  readonly #kept = new Set<number>();
+  #last = 0;
+  #lastValue = 0;
+  readonly #values: number[] = [];
+
+  constructor(path: string, id: string, providers: number) {
+    this.#path = path;
+    this.#id = id;
+    this.#opened = Array.from({ length: providers }, () => new Opened(path, id));
+  }
+
+  get isOpen(): boolean {
+    return this.#opened.every(({ provider }) => provider.status === 'opening' || provider.status === 'open');
+  }
+
+  get isFull(): boolean {
+    return this.#last >= MOST_PATCHES;
+  }
+
+  append(): Promise<void> {
+    const opened = random.pick(this.#opened);
+    const number = ++this.#last;
+    const isLarge = random.chance(0.01);
+    const bytes = numbered(number, isLarge ? 130_000 + random.below(100_000) : 8 + random.below(1500));
+    const handsOver = isLarge && random.chance(0.3);
+    const promise = opened.provider.appendPatch(handsOver ? transfer(bytes) : bytes, number);
+    return this.#call(handsOver ? 'over' : 'patch', number, opened, promise, bytes);
+  }
+
+  saveSnapshot(number = this.#last): Promise<void> {
+    const opened = this.#opened[0] as Opened;
+    const bytes = numbered(number, random.chance(0.3) ? 300_000 : 5000);
+    return this.#call('snapshot', number, opened, opened.provider.saveSnapshot(bytes, number), bytes);
+  }
+
+  prune(before: number): Promise<void> {
+    const opened = this.#opened[0] as Opened;
+    return this.#call('prune', before, opened, opened.provider.prunePatches(before));
+  }
+
+  /** As the sync engine does it: the number is read once more. */
+  async checkpoint(): Promise<void> {
+    await this.saveSnapshot();
+    await this.prune(this.#last);
+  }
+
+  /** Nothing is waited for. */
+  checkpointAtOnce(): void {
+    const number = this.#last;
+    this.saveSnapshot(number).catch(ignored);
+    this.prune(number + 1).catch(ignored);
+  }
+
+  /** A new one, or one less. */
+  value(): Promise<void> {
+    const opened = random.pick(this.#opened);
+    const number = random.chance(0.3) ? this.#values.pop() : undefined;
+    if (number !== undefined)
+      return this.#call('release', number, opened, opened.provider.releaseValue(this.#hash(number)));
+    const next = ++this.#lastValue;
+    this.#values.push(next);
+    const bytes = numbered(next, random.chance(0.1) ? 200_000 : 3000);
+    return this.#call('value', next, opened, opened.provider.saveValue(this.#hash(next), bytes), bytes);
+  }
+
+  #hash(number: number): string {
+    return `${this.#id}:${number}`;
+  }
+
+  #call(kind: string, number: number, { name }: Opened, promise: Promise<void>, bytes?: Uint8Array): Promise<void> {
+    const what = `${kind} ${this.#id} ${number}`;
+    say(`called ${what} ${name}`);
+    promises.push(promise);
+    promise.catch((error: unknown) => say(`failed ${what} ${codeOf(error)}`));
+    if (life.listens) {
+      promise.then(() => {
+        if (kind === 'patch' || kind === 'over') this.#kept.add(number);
+        say(`kept ${what}`);
+      }, ignored);
+    }
+    if (random.chance(0.5)) bytes?.fill(0xee);
+    return promise;
+  }
+
+  /** A read sees what was acknowledged before it. */
+  async load(): Promise<void> {
+    const least = [...this.#kept];
+    const promise = random.pick(this.#opened).provider.loadStore();
+    promises.push(promise);
+    const { Snapshot, Patches } = await promise;
+    const pruned = Snapshot === undefined ? 0 : numberOf(Snapshot);
+    const there = new Set(Patches.map(numberOf));
+    const missing = least.filter((number) => number > pruned && !there.has(number));
+    if (missing.length > 0) say(`wrong: ${this.#id} is loaded without ${missing.length} patches, as ${missing[0]}`);
+  }
+
+  flush(): Promise<void> {
+    const { name, provider } = random.pick(this.#opened);
+    return this.#ask(name, () => provider.flush());
+  }
+
+  flushSync(): void {
+    const { name, provider } = random.pick(this.#opened);
+    say(`asked ${this.#id} ${name}`);
+    if (provider.flushSync(random.below(300))) say(`answered ${this.#id} ${name} ok`);
+    else say(`answered ${this.#id} ${name} no`);
+  }
+
+  async #ask(name: string, call: () => Promise<void>): Promise<void> {
+    say(`asked ${this.#id} ${name}`);
+    const promise = call();
+    promises.push(promise);
+    await promise.then(
+      () => say(`answered ${this.#id} ${name} ok`),
+      (error: unknown) => say(`answered ${this.#id} ${name} ${codeOf(error)}`),
+    );
+  }
+
+  /** The next one may be opened before this one is closed. */
+  async reopen(): Promise<void> {
+    const index = random.below(this.#opened.length);
+    const { name, provider } = this.#opened[index] as Opened;
+    const closed = this.#ask(name, () => provider.close());
+    if (random.chance(0.5)) await closed;
+    this.#opened[index] = new Opened(this.#path, this.#id);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#opened.map(({ name, provider }) => this.#ask(name, () => provider.close())));
+  }
+}
+
+const ignored = () => undefined;
+const someTime = () => (random.chance(0.6) ? nextTurn() : pause(random.below(4)));
+const burst = (store: Store) => Array.from({ length: 1 + random.below(200) }, () => store.append());
+
+const styles: Record<Life['style'], (store: Store, step: number) => Promise<unknown>> = {
+  async awaited(store, step) {
+    await store.append();
+    if (step % 15 === 0) await store.checkpoint();
+  },
+  async caught(store, step) {
+    store.append().catch(ignored);
+    if (step % 40 === 0) store.checkpointAtOnce();
+    await someTime();
+  },
+  async bursts(store, step) {
+    for (const promise of burst(store)) promise.catch(ignored);
+    if (step % 3 === 0) store.checkpointAtOnce();
+    await pause(random.below(40));
+  },
+  async 'awaited bursts'(store, step) {
+    await Promise.all(burst(store));
+    if (step % 3 === 0) await store.checkpoint();
+    await someTime();
+  },
+  async engine(store, step) {
+    for (let i = random.below(4); i >= 0; i--) store.append().catch(ignored);
+    if (step % 20 === 0) store.checkpoint().catch(ignored);
+    await someTime();
+  },
+  async tools(store) {
+    store.append().catch(ignored);
+    await store.saveSnapshot();
+    await store.reopen();
+  },
+};
+
+const others: ((store: Store) => unknown)[] = [
+  (store) => store.value(),
+  (store) => store.value(),
+  (store) => store.value().catch(ignored),
+  (store) => void store.flush(),
+  (store) => store.flush(),
+  (store) => store.flushSync(),
+  (store) => store.load(),
+  (store) => void store.load().catch(ignored),
+  (store) => store.reopen(),
+];
+
+async function work(store: Store): Promise<void> {
+  for (let step = 1; !isOver; step++) {
+    try {
+      if (store.isFull) await pause(20);
+      else await styles[life.style](store, step);
+      if (random.chance(0.05)) await random.pick(others)(store);
+    } catch {
+      // it was told; a program whose calls fail at once waits a bit
+      await pause(5);
+    }
+  }
+}
+
+const inside: Record<Inside, (lasts: number) => void> = {
+  'lost worker': () => {
+    const workers = [...livingWorkers];
+    if (workers.length > 0) void random.pick(workers).terminate();
+  },
+  blocked: (lasts) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.min(lasts, 500)),
+  throwing: (lasts) => {
+    const throws = () => {
+      throw new Error('of a subscriber');
+    };
+    const channels = [
+      'tracing:sds-persistence:commit:asyncEnd',
+      'sds-persistence:write-failed',
+      'sds-persistence:busy',
+    ];
+    for (const channel of channels) subscribe(channel, throws);
+    setTimeout(() => {
+      for (const channel of channels) unsubscribe(channel, throws);
+    }, lasts);
+  },
+};
+
+if (life.inside.some(({ kind }) => kind === 'throwing')) {
+  process.on('uncaughtException', (error) => {
+    if (error.message !== 'of a subscriber') process.exit(1);
+  });
+}
+const stores = life.stores.map(({ path, id, providers }) => new Store(path, id, providers));
+const working = Promise.all(stores.map(work));
+for (const { kind, at, lasts } of life.inside) setTimeout(() => inside[kind](lasts), at).unref();
+console.log('ready');
+
+async function closeAll(): Promise<void> {
+  await Promise.all(stores.map((store) => store.close()));
+}
+
+/** Looked at when nothing is left to come. */
+function tellUnsettled(): void {
+  let isSettled = false;
+  void Promise.allSettled(promises).then(() => {
+    isSettled = true;
+  });
+  process.once('exit', () => {
+    if (!isSettled) say('wrong: a promise was never settled');
+  });
+}
+
+/** Some more calls in the same turn; not where one of them may be refused, which nobody would hear of. */
+function lastCalls(): void {
+  if (life.options.Overflow === 'reject') return;
+  for (const store of stores) if (store.isOpen) store.append().catch(ignored);
+}
+
+const endings: Record<Exclude<Life['ending'], 'kill'>, () => unknown> = {
+  async close() {
+    isOver = true;
+    await working;
+    await closeAll();
+    tellUnsettled();
+  },
+  natural() {
+    isOver = true;
+    process.once('beforeExit', tellUnsettled);
+  },
+  exit() {
+    lastCalls();
+    process.exit(0);
+  },
+  error() {
+    lastCalls();
+    throw new Error('nobody catches this');
+  },
+  async 'SIGTERM, close'() {
+    isOver = true;
+    await closeAll();
+    process.exit(0);
+  },
+  'SIGTERM, exit'() {
+    lastCalls();
+    process.exit(0);
+  },
+};
+
+if (life.ending !== 'kill') {
+  const end = endings[life.ending];
+  if (life.ending.startsWith('SIGTERM')) process.once('SIGTERM', end);
+  else setTimeout(end, life.lasts);
+}
