@@ -25,6 +25,8 @@ export interface Promised {
   everyKept: boolean;
   /** Whether calls are there up to some point. */
   inOrder: boolean;
+  /** Whether a commit may have met an error that says nothing of its outcome; what is tried once more after that may fail otherwise. */
+  inDoubt: boolean;
 }
 
 const isPatch = ({ kind }: Call): boolean => kind === 'patch' || kind === 'over';
@@ -81,13 +83,12 @@ export function brokenPromises(path: string, id: string, told: Told, promised: P
     patchCalls.filter((call) => call.isKept && isLost(call)),
   );
   if (promised.all && !told.isReported) tell('patches are missing', patchCalls.filter(isLost));
-  const mayBeThere = ['io-error'];
-  tell(
-    'rejected patches are there',
-    patchCalls.filter(
-      ({ number, failed }) => failed !== undefined && !mayBeThere.includes(failed) && patches.has(number),
-    ),
-  );
+  if (!promised.inDoubt) {
+    tell(
+      'rejected patches are there',
+      patchCalls.filter(({ number, failed }) => failed !== undefined && patches.has(number)),
+    );
+  }
   if (promised.inOrder) {
     // bytes that were handed over may be lost with a worker
     const gap = patchCalls.findIndex((call) => call.kind === 'patch' && isLost(call));

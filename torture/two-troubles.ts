@@ -206,6 +206,7 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
         all: !isKilled,
         everyKept: life.options.Acknowledge === 'committed',
         inOrder: isKilled && codes.length === 0,
+        inDoubt: codes.includes('io-error'),
       };
       for (const what of brokenPromises(path, id, store, promised)) broken(what);
     }
