@@ -139,7 +139,7 @@ export class Channel {
   /**
    * Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. A worker that stays
    * at one piece of `work` uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a process, before
-   * that is done. Yields after each moment without progress: other workers may be waited for until it is asked to go on.
+   * that is done. Yields every now and then: other workers may be waited for until it is asked to go on.
    */
   *waiting(
     isDone: () => boolean,
@@ -151,6 +151,7 @@ export class Channel {
     let lastProgress = start;
     let lastSeen = this.progress;
     let lastWork: number | undefined;
+    let lastLook = start;
     for (;;) {
       const seen = this.progress;
       if (isDone()) return true;
@@ -162,16 +163,20 @@ export class Channel {
       const left = Math.min(lastProgress + patienceMs, start + totalMs) - now;
       if (left <= 0) return false;
       const waitMs = Math.min(left, LIFE_CHECK_MS);
-      if (Atomics.wait(this.#control, PROGRESS, seen, waitMs) !== 'timed-out') continue;
-      const before = { work: lastWork, lateMs };
-      const late = performance.now() - now - waitMs;
+      const isTimedOut = Atomics.wait(this.#control, PROGRESS, seen, waitMs) === 'timed-out';
+      // one that goes on and on keeps no other worker from being looked at
+      if (!isTimedOut && now - lastLook < LIFE_CHECK_MS) continue;
+      // not only as it was before the wait: it may take long until this is asked to go on
+      const before = { work: lastWork ?? work(), lateMs };
+      const late = Math.max(performance.now() - now - waitMs, 0);
       start += stoppedMs(late);
       lateMs += late;
       yield;
+      lastLook = performance.now();
       lastWork = work();
       // a thread that is late itself has not looked meanwhile, and the worker may lack a core as well
       const isAtWork = lastWork !== undefined && lastWork === before.work;
-      lastProgress += isAtWork ? performance.now() - now : lateMs - before.lateMs;
+      lastProgress += isAtWork ? lastLook - now : lateMs - before.lateMs;
     }
   }
 
