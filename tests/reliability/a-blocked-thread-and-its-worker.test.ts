@@ -150,16 +150,24 @@ describe('a thread that is blocked by several workers', () => {
     expect(waiting.next()).toEqual({ done: false, value: undefined });
   });
 
-  it('gives none up that stays at one piece of work, however long it looks at others after the first look', () => {
-    const channel = new Channel();
-    const waiting = channel.waiting(
-      () => false,
-      () => 1,
-      100,
-      Number.POSITIVE_INFINITY,
-    );
+  it('gives none up that stays at one piece of work, however long others are waited for after the first look', () => {
+    const waiting = waitingFor(() => 1);
+    expect(waiting.next().done).toBe(false);
+    const other = waitingFor(() => 2);
+    for (let waitedMs = 0; waitedMs < 200; waitedMs += 50) other.next();
+    expect(waiting.next().done).toBe(false);
+  });
+
+  it('gives none up for the time for which it was stopped, at whatever moment', () => {
+    const waiting = waitingFor(() => undefined);
     expect(waiting.next().done).toBe(false);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
     expect(waiting.next().done).toBe(false);
+    expect(waiting.next().done).toBe(true); // all the same
   });
 });
+
+/** A worker that does not get on, and is waited for so long as two looks at it take. */
+function waitingFor(work: () => number | undefined): Generator<void, boolean, void> {
+  return new Channel().waiting(() => false, work, 100, Number.POSITIVE_INFINITY);
+}

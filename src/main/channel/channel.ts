@@ -35,8 +35,11 @@ import { needStack } from '../enough-stack.ts';
 /** A blocked thread looks this often whether its worker still lives. */
 const LIFE_CHECK_MS = 50;
 
-/** How late this thread was, in all, when it had been blocked for so long. */
-let lateMs = 0;
+/**
+ * For how long this thread has waited, for whichever worker. That it was late, or stopped, does not count: it has not looked meanwhile,
+ * and workers may have lacked a core as well.
+ */
+let waitedMs = 0;
 
 export class Channel {
   readonly commitPoints = new Int32Array(new SharedArrayBuffer(MAX_FILES * 4));
@@ -138,45 +141,43 @@ export class Channel {
 
   /**
    * Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. A worker that stays
-   * at one piece of `work` uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a process, before
+   * at one piece of work uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a process, before
    * that is done. Yields every now and then: other workers may be waited for until it is asked to go on.
    */
   *waiting(
     isDone: () => boolean,
-    work: () => number | undefined,
+    workNow: () => number | undefined,
     patienceMs: number,
     totalMs: number,
   ): Generator<void, boolean, void> {
     let start = performance.now();
-    let lastProgress = start;
+    let lastLook = start;
+    let lastProgress = waitedMs;
     let lastSeen = this.progress;
     let lastWork: number | undefined;
-    let lastLook = start;
     for (;;) {
       const seen = this.progress;
       if (isDone()) return true;
       const now = performance.now();
       if (seen !== lastSeen) {
         lastSeen = seen;
-        lastProgress = now;
+        lastProgress = waitedMs;
       }
-      const left = Math.min(lastProgress + patienceMs, start + totalMs) - now;
+      const left = Math.min(lastProgress + patienceMs - waitedMs, start + totalMs - now);
       if (left <= 0) return false;
       const waitMs = Math.min(left, LIFE_CHECK_MS);
       const isTimedOut = Atomics.wait(this.#control, PROGRESS, seen, waitMs) === 'timed-out';
-      // one that goes on and on keeps no other worker from being looked at
+      const passed = performance.now() - now;
+      const before = waitedMs;
+      waitedMs += Math.min(passed, waitMs);
+      start += stoppedMs(passed - waitMs);
+      // one that gets on all the time keeps no other worker from being looked at
       if (!isTimedOut && now - lastLook < LIFE_CHECK_MS) continue;
-      // not only as it was before the wait: it may take long until this is asked to go on
-      const before = { work: lastWork ?? work(), lateMs };
-      const late = Math.max(performance.now() - now - waitMs, 0);
-      start += stoppedMs(late);
-      lateMs += late;
+      const work = lastWork ?? workNow();
       yield;
       lastLook = performance.now();
-      lastWork = work();
-      // a thread that is late itself has not looked meanwhile, and the worker may lack a core as well
-      const isAtWork = lastWork !== undefined && lastWork === before.work;
-      lastProgress += isAtWork ? lastLook - now : lateMs - before.lateMs;
+      lastWork = workNow();
+      if (lastWork !== undefined && lastWork === work) lastProgress += waitedMs - before;
     }
   }
 
