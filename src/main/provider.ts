@@ -106,7 +106,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    *
    * @throws `open-failed`, `schema-mismatch`, `database-busy`, `database-full`, `database-corrupt`,
    *   `read-only`, `io-error`, `worker-lost`, `closed`; on PostgreSQL also `connection-failed`, and `fenced` if another
-   *   process still has the store after `BusyTimeoutMs`
+   *   process still has the store after that time, see `BusyTimeoutMs`
    */
   async ready(): Promise<void> {
     if (this.#closing !== undefined) throw this.#error('ready');

@@ -67,8 +67,8 @@ export function* patiently<T>(
   otherwise: EngineError['code'] = 'io-error',
 ): Generator<Wait, T, unknown> {
   // from the first attempt on: a server may have waited for a lock within it
-  const firstAt = performance.now();
-  let begunAt = firstAt - inVain.alongMs;
+  const begunAt = performance.now();
+  let stopped = 0;
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
     const triedAt = performance.now();
     let asked: MaybePromise<T> | undefined;
@@ -80,16 +80,16 @@ export function* patiently<T>(
       // one that concerns this call alone does not pass with time
       if (error.code !== 'database-busy' || error.onlyOfSome) throw error;
       const now = performance.now();
-      if (asked === undefined) begunAt += stoppedMs(now - triedAt);
-      const deadline = begunAt + longestWait(callers);
+      if (asked === undefined) stopped += stoppedMs(now - triedAt);
+      const deadline = begunAt + stopped + longestWait(callers) - inVain.alongMs;
       if (now >= deadline) {
-        inVain.end(firstAt, now);
+        inVain.end(begunAt, now - stopped);
         throw error;
       }
       // not in step with another process that waits as well
       const until = Math.min(now + pause * (0.5 + Math.random()), deadline);
       yield until;
-      begunAt += stoppedMs(performance.now() - until);
+      stopped += stoppedMs(performance.now() - until);
     }
   }
 }

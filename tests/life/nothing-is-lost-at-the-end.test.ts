@@ -17,6 +17,29 @@ if (!isMainThread) {
   };
 }`;
 
+/** Preloaded into each worker thread: at its first INSERT, that of one file keeps the other one locked for longer than an exit waits. */
+const lockingThread = `
+const { isMainThread } = require('node:worker_threads');
+if (!isMainThread) {
+  const { writeFileSync } = require('node:fs');
+  const { DatabaseSync } = require('node:sqlite');
+  const { prepare } = DatabaseSync.prototype;
+  const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  let other;
+  DatabaseSync.prototype.prepare = function (sql) {
+    const path = this.location();
+    if (other === undefined && sql.startsWith('INSERT') && path.endsWith('.slow')) {
+      other = new DatabaseSync(path.slice(0, -5));
+      other.exec('BEGIN IMMEDIATE');
+      writeFileSync(path + '.locked', '');
+      sleep(13_000);
+      other.close();
+      sleep(500);
+    }
+    return prepare.call(this, sql);
+  };
+}`;
+
 /** Preloaded into the main thread: whenever it waits in vain, it gets a core again a second later. */
 const lateThread = `
 const { isMainThread } = require('node:worker_threads');
@@ -224,6 +247,55 @@ describe('nothing is lost when a program ends', () => {
     );
     expect(code).toBe(0);
     expect(stderr).toContain('nothing was committed for 10000 ms');
+  });
+
+  it('by process.exit(), of a file that was given up and is committed while others are waited for: nothing is said', async () => {
+    const file = freshFile();
+    const preload = join(freshFolder(), 'locking-thread.cjs');
+    writeFileSync(preload, lockingThread);
+    const ended = await runProgram(
+      `import { existsSync } from 'node:fs';
+      const slow = new SDS_DesktopPersistenceProvider(file + '.slow', 'store');
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 600_000 });
+      await Promise.all([slow.ready(), provider.ready()]);
+      slow.appendPatch(patchOf(1), 1);
+      while (!existsSync(file + '.slow.locked')) await new Promise((resolve) => setTimeout(resolve, 5));
+      provider.appendPatch(patchOf(1), 1);
+      process.exit();`,
+      file,
+      {
+        flags: ['--disable-warning=ExperimentalWarning', '--require', preload],
+        env: { SDS_PERSISTENCE_WORKERS: '2' },
+      },
+    );
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(rowsOf(file).patches).toHaveLength(1);
+  });
+
+  it('by process.exit() in an exit listener, beside a file of the same worker that was given up', async () => {
+    const file = freshFile();
+    const { stdout, stderr } = await runProgram(
+      `import { DatabaseSync } from 'node:sqlite';
+      const locked = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 600_000 });
+      await locked.ready();
+      const other = new DatabaseSync(file);
+      other.exec('BEGIN IMMEDIATE'); // held to the end
+      const provider = new SDS_DesktopPersistenceProvider(file + '.other', 'store');
+      await provider.ready();
+      const reader = new DatabaseSync(file + '.other', { readOnly: true });
+      process.on('exit', () => {
+        for (let clock = 1; clock <= 5; clock++) {
+          provider.appendPatch(patchOf(clock), clock);
+          console.log(reader.prepare('SELECT count(*) AS count FROM patches').get().count);
+        }
+      });
+      locked.appendPatch(patchOf(1), 1);
+      process.exit();`,
+      file,
+      { flags: ['--disable-warning=ExperimentalWarning'], env: { SDS_PERSISTENCE_WORKERS: '1' } },
+    );
+    expect(stdout).toBe('1\n2\n3\n4\n5\n');
+    expect(stderr.match(/may be lost/g)).toHaveLength(1);
   });
 
   it('by process.exit(), also after the end of a worker whose file, kept in memory, is closed later', async () => {

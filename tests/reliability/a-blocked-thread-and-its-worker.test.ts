@@ -2,6 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { Channel } from '../../src/main/channel/channel.ts';
+import { PROGRESS } from '../../src/protocol/control.ts';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
@@ -134,3 +136,38 @@ describe.runIf(process.platform === 'linux')('a worker that ends before its code
     expect(rowsOf(file).patches).toHaveLength(100);
   });
 });
+
+describe('a thread that is blocked by several workers', () => {
+  it('looks at others while one of them gets on all the time', () => {
+    const channel = new Channel();
+    const control = new Int32Array(channel.sharedWith(new SharedArrayBuffer(8)).control);
+    let looks = 0;
+    const isDone = () => {
+      Atomics.add(control, PROGRESS, 1);
+      return ++looks > 1_000_000;
+    };
+    const waiting = channel.waiting(isDone, () => undefined, 10_000, Number.POSITIVE_INFINITY);
+    expect(waiting.next()).toEqual({ done: false, value: undefined });
+  });
+
+  it('gives none up that stays at one piece of work, however long others are waited for after the first look', () => {
+    const waiting = waitingFor(() => 1);
+    expect(waiting.next().done).toBe(false);
+    const other = waitingFor(() => 2);
+    for (let waitedMs = 0; waitedMs < 200; waitedMs += 50) other.next();
+    expect(waiting.next().done).toBe(false);
+  });
+
+  it('gives none up for the time for which it was stopped, at whatever moment', () => {
+    const waiting = waitingFor(() => undefined);
+    expect(waiting.next().done).toBe(false);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    expect(waiting.next().done).toBe(false);
+    expect(waiting.next().done).toBe(true); // all the same
+  });
+});
+
+/** A worker that does not get on, and is waited for so long as two looks at it take. */
+function waitingFor(work: () => number | undefined): Generator<void, boolean, void> {
+  return new Channel().waiting(() => false, work, 100, Number.POSITIVE_INFINITY);
+}

@@ -1,5 +1,6 @@
 /** A file that is busy is waited for, however many providers it has, and however long nothing else is called. */
 import { expect, it } from 'vitest';
+import { cellTime } from '../../src/protocol/clock.ts';
 import { EngineError } from '../../src/worker/engine.ts';
 import { patiently, WaitedInVain } from '../../src/worker/patience.ts';
 import { aCaller } from '../support/a-caller.ts';
@@ -22,6 +23,30 @@ it('a hundred and fifty thousand providers, of which one wants to wait', () => {
   expect(task.next()).toMatchObject({ done: false, value: expect.any(Number) });
   expect(task.next()).toMatchObject({ done: false, value: expect.any(Number) });
   expect(task.next()).toEqual({ done: true, value: 'done' });
+});
+
+it('a process that is stopped while one call waits: another one has not waited along for all of that', () => {
+  const callers = new Set([{ ...aCaller, BusyTimeoutMs: 2000 }]);
+  const inVain = new WaitedInVain();
+  const sleepUntil = (time: number) =>
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.max(time - performance.now(), 0));
+  const busy = () => {
+    throw new EngineError('database-busy', { message: 'database is locked' });
+  };
+  const task = patiently(busy, callers, inVain);
+  const begunAt = performance.now();
+  inVain.begin(cellTime(begunAt), callers);
+  let secondAt: number | undefined;
+  expect(() => {
+    for (;;) {
+      sleepUntil(Number(task.next().value));
+      if (secondAt !== undefined || performance.now() < begunAt + 1800) continue;
+      secondAt = performance.now();
+      sleepUntil(secondAt + 3000);
+    }
+  }).toThrow('database is locked');
+  inVain.begin(cellTime(secondAt ?? 0), callers);
+  expect(inVain.alongMs).toBeLessThan(1000);
 });
 
 it('an attempt to open a locked file goes on until it is free, though nothing else is called', async () => {

@@ -35,8 +35,11 @@ import { needStack } from '../enough-stack.ts';
 /** A blocked thread looks this often whether its worker still lives. */
 const LIFE_CHECK_MS = 50;
 
-/** How late this thread was, in all, when it had been blocked for so long. */
-let lateMs = 0;
+/**
+ * For how long this thread has waited, for whichever worker. That it was late, or stopped, does not count: it has not looked meanwhile,
+ * and workers may have lacked a core as well.
+ */
+let waitedMs = 0;
 
 export class Channel {
   readonly commitPoints = new Int32Array(new SharedArrayBuffer(MAX_FILES * 4));
@@ -138,18 +141,19 @@ export class Channel {
 
   /**
    * Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. What `wasInVain` is none.
-   * A worker that stays at one piece of `work` uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a
-   * process, before that is done. Yields after each moment without progress: other workers may be waited for until it is asked to go on.
+   * A worker that stays at one piece of work uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a
+   * process, before that is done. Yields every now and then: other workers may be waited for until it is asked to go on.
    */
   *waiting(
     isDone: () => boolean,
     wasInVain: () => boolean,
-    work: () => number | undefined,
+    workNow: () => number | undefined,
     patienceMs: number,
     totalMs: number,
   ): Generator<void, boolean, void> {
     let start = performance.now();
-    let lastProgress = start;
+    let lastLook = start;
+    let lastProgress = waitedMs;
     let lastSeen = this.progress;
     let lastWork: number | undefined;
     for (;;) {
@@ -158,21 +162,23 @@ export class Channel {
       const now = performance.now();
       if (seen !== lastSeen) {
         lastSeen = seen;
-        if (!wasInVain()) lastProgress = now;
+        if (!wasInVain()) lastProgress = waitedMs;
       }
-      const left = Math.min(lastProgress + patienceMs, start + totalMs) - now;
+      const left = Math.min(lastProgress + patienceMs - waitedMs, start + totalMs - now);
       if (left <= 0) return false;
       const waitMs = Math.min(left, LIFE_CHECK_MS);
-      if (Atomics.wait(this.#control, PROGRESS, seen, waitMs) !== 'timed-out') continue;
-      const before = { work: lastWork, lateMs };
-      const late = performance.now() - now - waitMs;
-      start += stoppedMs(late);
-      lateMs += late;
+      const isTimedOut = Atomics.wait(this.#control, PROGRESS, seen, waitMs) === 'timed-out';
+      const passed = performance.now() - now;
+      const before = waitedMs;
+      waitedMs += Math.min(passed, waitMs);
+      start += stoppedMs(passed - waitMs);
+      // one that gets on all the time keeps no other worker from being looked at
+      if (!isTimedOut && now - lastLook < LIFE_CHECK_MS) continue;
+      const work = lastWork ?? workNow();
       yield;
-      lastWork = work();
-      // a thread that is late itself has not looked meanwhile, and the worker may lack a core as well
-      const isAtWork = lastWork !== undefined && lastWork === before.work;
-      lastProgress += isAtWork ? performance.now() - now : lateMs - before.lateMs;
+      lastLook = performance.now();
+      lastWork = workNow();
+      if (lastWork !== undefined && lastWork === work) lastProgress += waitedMs - before;
     }
   }
 

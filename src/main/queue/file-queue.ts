@@ -73,9 +73,13 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.host = host;
     this.location = location;
     this.observer = new FileObserver(location.path);
-    const finished = () => Atomics.load(host.channel.commitPoints, id);
-    this.#inFlight = new InFlight(({ number }) => reached(finished(), number));
-    this.#openBatch = new OpenBatch(this, host, finished());
+    this.#inFlight = new InFlight(({ number }) => reached(this.commitPoint, number));
+    this.#openBatch = new OpenBatch(this, host, this.commitPoint);
+  }
+
+  /** The number of the last batch that the worker has finished. */
+  get commitPoint(): number {
+    return Atomics.load(this.host.channel.commitPoints, this.id);
   }
 
   get dbPath(): string {

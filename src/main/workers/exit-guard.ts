@@ -99,21 +99,10 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
   guardsOfProcess().add(guard);
 }
 
-/** How far those were that were waited for in vain: their patience is used up until there is progress. */
-const givenUpAt = new WeakMap<ReplaceableWorker, number>();
-
-/** What was said of what may be lost. */
-const said = new Set<string>();
-
 /** Blocks until the workers have committed everything; also for calls made by later `exit` listeners. */
 export function drainAtExit(workers: readonly ReplaceableWorker[]): void {
-  const givenUp = waitForAll(busyOf(workers), (worker) =>
-    worker.draining(givenUpAt.get(worker) === worker.channel.progress ? 0 : PATIENCE_MS),
-  );
-  for (const worker of givenUp) {
-    givenUpAt.set(worker, worker.channel.progress);
-    sayUnfinished(worker.unfinished);
-  }
+  const givenUp = waitForAll(busyOf(workers), (worker) => worker.draining(PATIENCE_MS));
+  for (const worker of givenUp) sayUnfinished(worker.giveUp());
 }
 
 function busyOf(workers: readonly ReplaceableWorker[]): ReplaceableWorker[] {
@@ -144,13 +133,13 @@ function waitForAll(
 
 function sayUnfinished(unfinished: readonly string[]): void {
   const [file, ...others] = unfinished;
+  if (file === undefined) return; // finished while others were waited for
   const files = others.length === 0 ? `'${file}'` : `'${file}' and ${others.length} more`;
   const answers = unfinished.some(isOnServer)
     ? 'disk or the server answers; a function Password is not called any more'
     : 'disk answers';
-  const message =
+  sayAtExit(
     `nothing was committed for ${PATIENCE_MS} ms as the process ends: calls on ${files} may be lost, ` +
-    `also some that were acknowledged as they were queued; see whether another process has it locked, and whether the ${answers}`;
-  if (!said.has(message)) sayAtExit(message);
-  said.add(message);
+      `also some that were acknowledged as they were queued; see whether another process has it locked, and whether the ${answers}`,
+  );
 }

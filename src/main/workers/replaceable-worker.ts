@@ -36,6 +36,8 @@ export class ReplaceableWorker {
   readonly #queues = new Set<FileQueue>();
   readonly #freeFileIds: number[] = [];
   readonly #pool: Pool;
+  /** How far those files were that were waited for in vain. */
+  readonly #givenUpAt = new WeakMap<FileQueue, number>();
   #nextFileId = 0;
   /** How many threads were lost. */
   #lost = 0;
@@ -143,14 +145,22 @@ export class ReplaceableWorker {
 
   /** Blocks, in pieces, until all that was called on any file is committed; false if nothing was for so long, or there is no thread. */
   *draining(patienceMs: number): Generator<void, boolean, void> {
-    const isDone = () => this.unfinished.length === 0;
+    const isDone = () => this.#unfinished.length === 0;
     const isWaitedFor = yield* this.dispatcher.waiting(isDone, patienceMs);
     return isWaitedFor && (this.hasThread || isDone());
   }
 
-  /** The files with calls that are not committed. */
-  get unfinished(): string[] {
-    return [...this.#queues].filter((queue) => !queue.finished).map(({ dbPath }) => dbPath);
+  /** Those with calls that are not committed, but for those that were waited for in vain and have not got on since. */
+  get #unfinished(): FileQueue[] {
+    return [...this.#queues].filter((queue) => !queue.finished && this.#givenUpAt.get(queue) !== queue.commitPoint);
+  }
+
+  /** Does not wait again for the files with calls that are not committed, until they get on; returns which they are. */
+  giveUp(): string[] {
+    return this.#unfinished.map((queue) => {
+      this.#givenUpAt.set(queue, queue.commitPoint);
+      return queue.dbPath;
+    });
   }
 
   /** Blocks, in pieces, until the worker has closed its files, so that none of them is cut off in mid-work; false if it takes longer. */
