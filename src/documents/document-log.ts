@@ -24,7 +24,7 @@ export abstract class DocumentLog {
 
   /**
    * @param open - makes a provider of the document's store
-   * @param others - the other logs of the document
+   * @param others - the other logs of the document in this process
    */
   constructor(
     name: string,
@@ -78,21 +78,27 @@ export abstract class DocumentLog {
   /** Whatever a call has failed with, by which provider: it may be another one by now. */
   noteLoss(error: unknown, provider: SDS_DesktopPersistenceProvider): void {
     if (provider !== this.provider || !(error instanceof SDS_PersistenceError) || error.code !== 'fenced') return;
-    // calls have what was never had once it is free, and wait for that: another provider in its place would cut them off
-    if (this.#live === undefined && this.provider.mayComeFree) return;
-    this.isLost = true;
-    if (this.#live === undefined) void this.#completeLater(); // a live one lacks something then, or will
+    // one that never had it has it once it is free; but others may have lost it, and not have heard of that
+    for (const log of provider.mayComeFree ? this.#thatHadIt() : [this]) {
+      log.isLost = true;
+      void log.#completeLater();
+    }
   }
 
-  /** Has the store again that was lost, if it is free by then: a provider that is made before all that have lost it are closed would not have it. */
+  #thatHadIt(): DocumentLog[] {
+    return [this, ...this.#others()].filter(({ provider }) => !provider.mayComeFree);
+  }
+
+  /** Has the store again that was lost, once it is free: not before all providers are closed that have had it. */
   async #takeBack(): Promise<void> {
     if (!this.isLost) return;
-    const held = [this, ...this.#others()].map((log) => ({ log, provider: log.provider }));
-    await Promise.allSettled(held.map(({ provider }) => provider.close())); // what they could not store was told
-    for (const { log, provider } of held) {
-      const isLeft = log.isClosing && (log !== this || this.#live === undefined); // it makes no further attempt
-      if (log.provider === provider && !isLeft) log.#beginAnew(); // else another one of them was faster
-    }
+    const closed = this.#thatHadIt().map((log) => {
+      const { provider } = log;
+      // one that is being closed makes no further attempt, but for a live one, which asks for it by itself
+      if (!log.isClosing || (log === this && this.#live !== undefined)) log.#beginAnew();
+      return provider.close(); // what it could not store was told
+    });
+    await Promise.allSettled(closed);
   }
 
   #beginAnew(): void {
