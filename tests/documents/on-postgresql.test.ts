@@ -308,6 +308,20 @@ describeOnPostgresql('documents on a server', () => {
     },
   );
 
+  it('a document that was lost and is free again, of which nobody has heard: what is typed into it as all is closed is stored', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const persistence = persistenceOn(url, { onError: () => undefined });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    await persistence.getYDoc('notes'); // by another provider, which is kept
+    // as if another process had taken it over, and given it back
+    await postgresqlServer.query('DELETE FROM sds_claims', [], database);
+    proxy.cutNow();
+    type(doc, 'typed');
+    await persistence.destroy();
+    expect(textOf(await persistenceOn(url).getYDoc('notes'))).toBe('typed');
+  });
+
   it('a document that was lost, and is open, but only read by its name: it is had again once it is free', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const persistence = persistenceOn(url, { leaseMs: 1000, busyTimeoutMs: 1000 });
