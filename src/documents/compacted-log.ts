@@ -134,11 +134,9 @@ export class CompactedLog extends DocumentLog {
 
   /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */
   async #owned(): Promise<void> {
-    const { provider } = this;
     try {
-      if (provider.status === 'opening') await provider.ready();
+      if (this.provider.status === 'opening') await this.provider.ready();
     } catch (error) {
-      this.noteLoss(error, provider);
       if ((error as SDS_PersistenceError).code === 'fenced') throw error; // else it is the load's to say: it may succeed on a disk that is full
     }
   }

@@ -24,7 +24,7 @@ export abstract class DocumentLog {
 
   /**
    * @param open - makes a provider of the document's store
-   * @param others - the other logs of the document
+   * @param others - the other logs of the document in this process
    */
   constructor(
     name: string,
@@ -49,7 +49,9 @@ export abstract class DocumentLog {
   provider: SDS_DesktopPersistenceProvider;
   #lastClock = 0;
   /** Whether the store belongs to another process (`fenced`). */
-  protected isLost = false;
+  #isLost = false;
+  /** The end of the provider that has lost it. */
+  #left: Promise<void> | undefined;
 
   /** By the clock: processes that write one store don't meet, and what one appends while another one compacts comes after that. */
   #nextClock(): number {
@@ -78,26 +80,30 @@ export abstract class DocumentLog {
   /** Whatever a call has failed with, by which provider: it may be another one by now. */
   noteLoss(error: unknown, provider: SDS_DesktopPersistenceProvider): void {
     if (provider !== this.provider || !(error instanceof SDS_PersistenceError) || error.code !== 'fenced') return;
-    // calls have what was never had once it is free, and wait for that: another provider in its place would cut them off
-    if (this.#live === undefined && this.provider.mayComeFree) return;
-    this.isLost = true;
-    if (this.#live === undefined) void this.#completeLater(); // a live one lacks something then, or will
+    // one that never had it has it once it is free; but others may have lost it, and not have heard of that
+    for (const log of provider.mayComeFree ? this.#thatHadIt() : [this]) {
+      log.#isLost = true;
+      void log.#completeLater();
+    }
   }
 
-  /** Has the store again that was lost, if it is free by then: a provider that is made before all that have lost it are closed would not have it. */
+  #thatHadIt(): DocumentLog[] {
+    return [this, ...this.#others()].filter(({ provider }) => !provider.mayComeFree);
+  }
+
+  /** Has the store again that was lost, once it is free: not before all providers are closed that have had it. */
   async #takeBack(): Promise<void> {
-    if (!this.isLost) return;
-    const held = [this, ...this.#others()].map((log) => ({ log, provider: log.provider }));
-    await Promise.allSettled(held.map(({ provider }) => provider.close())); // what they could not store was told
-    for (const { log, provider } of held) {
-      const isLeft = log.isClosing && (log !== this || this.#live === undefined); // it makes no further attempt
-      if (log.provider === provider && !isLeft) log.#beginAnew(); // else another one of them was faster
+    for (const log of this.#thatHadIt()) {
+      log.#left = log.provider.close(); // what it could not store was told
+      // one that is being closed makes no further attempt, but for a live one, which asks for it by itself
+      if (!log.isClosing || (log === this && this.#live !== undefined)) log.#beginAnew();
     }
+    await Promise.allSettled([this, ...this.#others()].map((log) => log.#left));
   }
 
   #beginAnew(): void {
     this.provider = this.#open();
-    this.isLost = false;
+    this.#isLost = false;
     this.#isBehind = this.#live !== undefined; // the other process may have changed it
     if (this.#isBehind) void this.#completeLater();
   }
@@ -222,7 +228,7 @@ export abstract class DocumentLog {
   async #completeLater(): Promise<void> {
     if (this.#attempt !== undefined) return;
     this.#pause = new GrowingPause();
-    while ((this.isIncomplete || this.isLost || this.#isBehind) && !this.isClosing) {
+    while ((this.isIncomplete || this.#isLost || this.#isBehind) && !this.isClosing) {
       this.#attempt = Promise.allSettled([this.#tryToComplete(this.#pause.next())]); // failures were told before
       await this.#attempt;
     }
@@ -242,7 +248,7 @@ export abstract class DocumentLog {
 
   async #tryToComplete(pause: Promise<void>): Promise<void> {
     await pause;
-    await this.#takeBack();
+    if (this.#isLost && !this.isClosing) await this.#takeBack();
     if (this.isClosing) return; // which stores what is to be stored
     await Promise.allSettled([this.#isBehind ? this.restore() : undefined, this.#complete()]);
   }
@@ -273,7 +279,7 @@ export abstract class DocumentLog {
 
   /** As the process ends, where no promise is heard of any more. Returns whether it lacks nothing, after so long at most. */
   storeAtExit(mostMs: number): boolean {
-    if (!this.isIncomplete || this.isLost || this.#isCompleting || this.#live === undefined) return true;
+    if (!this.isIncomplete || this.#isLost || this.#isCompleting || this.#live === undefined) return true;
     if (mostMs <= 0) return false;
     try {
       void this.store(this.#live.state());
@@ -300,13 +306,13 @@ export abstract class DocumentLog {
 
   async #close(): Promise<void> {
     this.#pause.end();
-    if (this.isLost && this.#live !== undefined) {
-      await this.#attempt; // which may be about to take it back
-      await this.#takeBack();
-    }
     const rejections = this.#rejections;
     try {
-      await this.flush();
+      await this.flush().catch(async (error: SDS_PersistenceError) => {
+        if (this.#live === undefined || error.code !== 'fenced') throw error;
+        await this.#takeBack(); // it may be free by now
+        await this.flush();
+      });
     } catch (error) {
       // without a live document nothing makes up for what was rejected before, of which all were told
       if (this.#live !== undefined || rejections !== this.#rejections) throw error;

@@ -64,10 +64,19 @@ export class Documents {
   open(name: string, merging = this.merging, live?: LiveDocument): CompactedLog {
     if (this.isClosed) throw this.closed();
     const provider = () => new SDS_DesktopPersistenceProvider(this.#database, name, this.#settings.provider);
-    const others = () => [...this.#open].filter((other) => other !== log && other.name === name && !other.isClosing);
+    const others = () => this.#logsOf(name).filter((other) => other !== log);
     const log: CompactedLog = new CompactedLog(merging, name, provider, others, this.trouble, live);
     this.#open.add(log);
     return log;
+  }
+
+  /** Also those of others who have the same database: a process has a document, or has lost it. */
+  #logsOf(name: string): CompactedLog[] {
+    const ofDatabase = [...all].flatMap((ref) => {
+      const documents = ref.deref();
+      return documents?.trouble.database === this.trouble.database ? [...documents.#open] : [];
+    });
+    return ofDatabase.filter((log) => log.name === name);
   }
 
   /** Closes a log; see `CompactedLog.close`. */

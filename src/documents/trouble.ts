@@ -26,6 +26,8 @@ export class Trouble {
   readonly database: string;
   readonly #onError: OnError | undefined;
   readonly #said = new Set<string>();
+  /** Errors whose message says which document it is about, and what becomes of its updates. */
+  readonly #telling = new WeakSet<SDS_PersistenceError>();
 
   constructor(database: string, onError: OnError | undefined) {
     this.database = database;
@@ -40,13 +42,18 @@ export class Trouble {
     tell(channel, { Path: this.database, StoreId: name, Code: error.code, Message: message, Error: error });
     const onError = this.#onError;
     if (onError !== undefined) note(() => outsideOfCalls(() => onError(error, name)));
-    else this.warn(code, `${shown(name)} ${error.code}`, `document ${shown(name)}: ${what}: ${message}`);
+    else {
+      const said = this.#telling.has(error) ? message : `document ${shown(name)}: ${what}: ${message}`;
+      this.warn(code, `${shown(name)} ${error.code}`, said);
+    }
   }
 
   /** The same error, with the document and the database that it is about: what merges and applies updates knows neither. */
   about(name: string, { code, message, cause }: SDS_PersistenceError): SDS_PersistenceError {
     const told = `document ${shown(name)} in '${this.database}': ${message}`;
-    return new SDS_PersistenceError(code, told, cause === undefined ? undefined : { cause });
+    const error = new SDS_PersistenceError(code, told, cause === undefined ? undefined : { cause });
+    this.#telling.add(error);
+    return error;
   }
 
   /** Once for each code and subject. */

@@ -16,7 +16,7 @@ export interface ProviderFacts extends Pick<ProviderSettings, 'VerifyValues' | '
   storeId: string;
   /** In a database that several processes share: whether no other one may write the store meanwhile. */
   exclusive: boolean;
-  /** In such a database: whether this process has owned the store before, with a worker that was lost. */
+  /** In such a database: whether it has had the store, as the main thread was, or is about to be, told. */
   owned: boolean;
 }
 

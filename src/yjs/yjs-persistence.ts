@@ -162,7 +162,8 @@ export class YjsPersistence<Doc extends YjsDoc> {
   async getYDoc(name: string): Promise<Doc> {
     const updates = await this.#documents.use(name, (log) => log.load());
     const doc = new this.#merging.Y.Doc({ gc: this.#gc });
-    applyAll(this.#merging.Y, doc, updates, this, (error) => this.#documents.trouble.tell('merge', name, error));
+    const { trouble } = this.#documents;
+    applyAll(this.#merging.Y, doc, updates, this, (error) => trouble.tell('merge', name, trouble.about(name, error)));
     return doc;
   }
 

@@ -255,6 +255,7 @@ describeOnPostgresql('documents on a server', () => {
   const editings = [
     'stays open',
     'stays open, while metas of it are asked for',
+    'stays open, as does one of its name in another persistence, which nobody types into',
     'is left, and bound again by the next client',
   ] as const;
   it.each(editings)(
@@ -271,6 +272,9 @@ describeOnPostgresql('documents on a server', () => {
       await persistence.bindState('notes', doc);
       type(doc, 'one ');
       await persistence.getAllDocNames(); // what was called before is stored
+      const twin = new Y.Doc();
+      const hasTwin = whatFollows.includes('in another persistence');
+      if (hasTwin) await persistenceOn(url, { leaseMs: 1000 }).bindState('notes', twin);
       proxy.refuse();
       proxy.cutNow();
       const other = `const persistence = new YjsPersistence(file, { Y, leaseMs: 1000, busyTimeoutMs: 20_000 });
@@ -296,12 +300,47 @@ describeOnPostgresql('documents on a server', () => {
       }
       const sorted = (text: string) => [...text].sort().join('');
       await expect.poll(() => sorted(textOf(current))).toBe(sorted('one two three '));
+      if (hasTwin) await expect.poll(() => textOf(twin)).toContain('two ');
       asksForMetas = false;
       await asking;
       await persistence.writeState('notes', current);
       expect(textOf(await persistence.getYDoc('notes'))).toBe(textOf(current));
     },
   );
+
+  it('a document that was lost and is free again, of which nobody has heard: what is typed into it as all is closed is stored', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const persistence = persistenceOn(url, { onError: () => undefined });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    await persistence.getYDoc('notes'); // by another provider, which is kept
+    // as if another process had taken it over, and given it back
+    await postgresqlServer.query('DELETE FROM sds_claims', [], database);
+    proxy.cutNow();
+    type(doc, 'typed');
+    await persistence.destroy();
+    expect(textOf(await persistenceOn(url).getYDoc('notes'))).toBe('typed');
+  });
+
+  it('a document that was lost, and is open, but only read by its name: it is had again once it is free', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const persistence = persistenceOn(url, { leaseMs: 1000, busyTimeoutMs: 1000 });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    proxy.refuse();
+    proxy.cutNow();
+    const other = `const persistence = new YjsPersistence(file, { Y, leaseMs: 1000, busyTimeoutMs: 20_000 });
+      const doc = new Y.Doc();
+      await persistence.bindState('notes', doc);
+      type(doc, 'theirs');
+      await persistence.destroy();`;
+    expect(await runEditor(other, postgresqlServer.url(database))).toMatchObject({ code: 0, stderr: '' });
+    proxy.accept();
+    const read = () => persistence.getYDoc('notes').then(textOf, ({ code }) => code);
+    expect(await read()).toBe('fenced');
+    await expect.poll(read).toBe('theirs');
+    await expect.poll(() => textOf(doc)).toBe('theirs');
+  });
 
   it('what can not be merged stays, and keeps nothing else out', async () => {
     const persistence = persistenceOn(await postgresql.freshPlace(), { onError: () => undefined });

@@ -1,4 +1,6 @@
 /** An update that is none, or that can't be merged: it keeps nothing else from being stored, loaded or told. */
+import { once } from 'node:events';
+import type { YjsPersistence } from 'sds-persistence-worker/yjs';
 import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
 import { told } from '../observe/listening.ts';
@@ -41,6 +43,21 @@ it('the document is opened without it, edited and stored; each time it is told w
   const again = new Y.Doc();
   await persistence.bindState('notes', again);
   expect(textOf(again)).toBe(textOf(doc));
+});
+
+it.each([
+  ['is opened', (persistence: YjsPersistence<Y.Doc>) => persistence.bindState('notes', new Y.Doc())],
+  ['is read', (persistence: YjsPersistence<Y.Doc>) => persistence.getYDoc('notes')],
+])('where it %s and nobody listens, a warning names the document and its file once', async (_, call) => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  await persistence.storeUpdate('notes', rubbish());
+  const warned = once(process, 'warning');
+  await call(persistence);
+  const [{ code, message }] = await warned;
+  expect(code).toBe('SDS_MERGE_FAILED');
+  expect(message).toContain(`document "notes" in '${file}': updates could not be merged`);
+  expect(message.match(/"notes"/g)).toHaveLength(1);
 });
 
 it('other documents are merged meanwhile', async () => {

@@ -442,6 +442,23 @@ describeOnPostgresql('who owns a store', () => {
     await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
   });
 
+  it('one that was lost is had again by a provider that never had it, once those are closed that have', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const [owner, other] = [open(url, 'store'), open(url, 'store')];
+    await Promise.all([owner.appendPatch(patchOf(1), 1), other.ready()]);
+    // as if another process had taken it over, and given it back
+    await server.query('DELETE FROM sds_claims', [], database);
+    proxy.cutNow();
+    await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
+    const newcomer = open(url, 'store');
+    await owner.close();
+    for (const one of [other, newcomer]) {
+      await expect(one.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
+    }
+    await other.close();
+    await newcomer.appendPatch(patchOf(2), 2);
+  });
+
   it('one that is closed while it waits for its store does not ask for it again', async () => {
     const { proxy, url, database } = await proxiedPlace();
     await owner(server.url(database), 'store');

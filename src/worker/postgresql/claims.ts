@@ -11,7 +11,7 @@ import { insertionsOfLongNames, storedName } from './names.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, type StoreRow, unclaiming } from './store-rows.ts';
 import { beginStatements, COMMIT, inTransaction } from './transactions.ts';
 
-/** `had`: to be claimed anew. `lost`: taken over by another process; it stays so until all providers of the store have left. */
+/** `had`: to be claimed anew. `lost`: taken over by another process; it stays so until all providers that have had the store have left. */
 type Claim = 'exclusive' | 'shared' | 'had' | 'lost';
 
 interface Situation {
@@ -61,7 +61,12 @@ export class Claims {
     const { stored } = storedName(caller.storeId);
     const callers = this.#callers.get(stored);
     this.#coming.delete(caller);
-    if (!callers?.delete(caller) || callers.size > 0) return;
+    if (!callers?.delete(caller)) return;
+    if (callers.size > 0) {
+      // those that are left never had it: they have it once it is free
+      if (this.#claims.get(stored) === 'lost' && !this.#wasOwned(stored)) this.#claims.delete(stored);
+      return;
+    }
     this.#callers.delete(stored);
     this.#claims.delete(stored);
     // even if it is not known here: the server may have it, and the answer was lost
@@ -156,10 +161,9 @@ export class Claims {
     });
   }
 
-  /** Whether a provider has had a store for itself, now or with a worker thread that was lost. */
+  /** Whether a provider that is there has had a store for itself, now or with a worker thread that was lost. */
   #wasOwned(stored: string): boolean {
-    const isHad = this.#claims.get(stored) === 'had';
-    return [...(this.#callers.get(stored) ?? [])].some(({ exclusive, owned }) => exclusive && (owned || isHad));
+    return [...(this.#callers.get(stored) ?? [])].some(({ exclusive, owned }) => exclusive && owned);
   }
 
   #situationOf(stored: string, wanted: Caller, { shared, claims }: StoreRow): Situation {

@@ -72,7 +72,9 @@ export class PostgresqlEngine implements Engine {
   attach(caller: Caller): Promise<void> {
     return this.#use(async (connection) => {
       // for one that has left nothing is claimed: what it had may have been given back over this new connection
-      if (this.#claims.isThere(caller)) await this.#claims.claim(connection, caller);
+      if (!this.#claims.isThere(caller)) return;
+      await this.#claims.claim(connection, caller);
+      caller.owned = true;
     });
   }
 
@@ -96,6 +98,7 @@ export class PostgresqlEngine implements Engine {
       if (!this.#holder.covers(commitPoint)) throw error;
     });
     for (const at of changes.collided) writes.markWithoutEffect(at);
+    for (const caller of changes.callers) caller.owned = true;
     commitPoint.cells[commitPoint.index] = commitPoint.value;
     noteCommit(commitPoint);
     if (changes.replaced.size === 0) return;
@@ -187,7 +190,9 @@ export class PostgresqlEngine implements Engine {
   #withStore<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
     return this.#use(async (connection) => {
       await this.#claims.claim(connection, caller);
-      return read(connection, storedName(caller.storeId).stored);
+      const found = await read(connection, storedName(caller.storeId).stored);
+      caller.owned = true;
+      return found;
     });
   }
 
