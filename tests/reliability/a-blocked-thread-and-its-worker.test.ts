@@ -146,7 +146,13 @@ describe('a thread that is blocked by several workers', () => {
       Atomics.add(control, PROGRESS, 1);
       return ++looks > 1_000_000;
     };
-    const waiting = channel.waiting(isDone, () => undefined, 10_000, Number.POSITIVE_INFINITY);
+    const waiting = channel.waiting(
+      isDone,
+      () => false,
+      () => undefined,
+      10_000,
+      Number.POSITIVE_INFINITY,
+    );
     expect(waiting.next()).toEqual({ done: false, value: undefined });
   });
 
@@ -169,5 +175,11 @@ describe('a thread that is blocked by several workers', () => {
 
 /** A worker that does not get on, and is waited for so long as two looks at it take. */
 function waitingFor(work: () => number | undefined): Generator<void, boolean, void> {
-  return new Channel().waiting(() => false, work, 100, Number.POSITIVE_INFINITY);
+  return new Channel().waiting(
+    () => false,
+    () => false,
+    work,
+    100,
+    Number.POSITIVE_INFINITY,
+  );
 }
