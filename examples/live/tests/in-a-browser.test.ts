@@ -49,7 +49,8 @@ describe.skipIf(noBrowser !== undefined)('the page', async () => {
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('requestfailed', (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
     await page.goto(front.address + path);
-    if (withoutMeasuring) await page.locator('#measure').uncheck();
+    // not by its place: the page may still move as it loads, and another one would be clicked
+    if (withoutMeasuring) await page.locator('#measure').dispatchEvent('click');
     await whenDurable(page);
     return page;
   }
