@@ -269,3 +269,21 @@ describe('a prune that is called before the program can know that the snapshot b
     },
   );
 });
+
+it.each(['queued', 'committed'])(
+  'a release that is called in the turn in which the save before it is refused takes no reference of another entry: %s',
+  async (acknowledge) => {
+    const { lines } = await onFullDisk(
+      `const other = new SDS_DesktopPersistenceProvider(file, 'other');
+      await other.saveValue('hash', patchOf('value'));
+      await other.flush();
+      const calls = [provider.saveSnapshot(${large}, 5), provider.saveValue('hash', ${large}), provider.releaseValue('hash')];
+      console.log(...(await Promise.all(calls.map(outcome))));
+      console.log(await outcome(provider.releaseValue('other')), (await other.loadValue('hash'))?.length);
+      await other.close();`,
+      freshFile(),
+      `{ Acknowledge: '${acknowledge}', Overflow: 'reject', MaxPendingBytes: 20_000 }`,
+    );
+    expect(lines).toEqual(['fine queue-full queue-full', 'fine 11']);
+  },
+);

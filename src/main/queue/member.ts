@@ -55,8 +55,8 @@ export class Member {
    * that it is stored since its promise has resolved.
    */
   pruneNeedsSnapshot = false;
-  /** Why that one was refused, as long as the program does not know. */
-  snapshotRefusal: SDS_PersistenceError | undefined;
+  /** Why saves were refused, and how often, as long as the program does not know: by what would rely on them. */
+  readonly #refusedSaves = new Map<string, { times: number; error: SDS_PersistenceError }>();
   #snapshots = 0;
   /** Values whose save failed after its promise had resolved, and that were not released since: how often, and why. */
   readonly unsavedValues = new Map<string, { saves: number; error: SDS_PersistenceError }>();
@@ -104,7 +104,7 @@ export class Member {
   /** Told of a snapshot that is called, and by what its end is told: what is called meanwhile is kept from prunes. */
   snapshotCalled(clock: number, settler: { ended?: (isStored: boolean) => void }, isAcknowledged: boolean): void {
     this.pruneNeedsSnapshot = true;
-    this.snapshotRefusal = undefined;
+    this.#refusedSaves.delete('prunePatches ');
     const number = ++this.#snapshots;
     const isHeard = () => {
       if (number === this.#snapshots) this.pruneNeedsSnapshot = false;
@@ -130,12 +130,26 @@ export class Member {
     else void soon(begin);
   }
 
-  /** A prune that is called before the program hears of it would delete what is in no snapshot. */
-  snapshotRefused(error: SDS_PersistenceError): void {
-    this.snapshotRefusal = error;
-    void soon(() => {
-      this.snapshotRefusal = undefined;
-    });
+  /** A prune, or a release, that is called before the program hears of it would delete what is in no snapshot, or is another entry's. */
+  saveRefused({ operation, key }: WriteCall, error: SDS_PersistenceError): void {
+    const name = `${operation === 'saveSnapshot' ? 'prunePatches' : 'releaseValue'} ${key}`;
+    const refused = this.#refusedSaves.get(name) ?? { times: 0, error };
+    refused.times++;
+    this.#refusedSaves.set(name, refused);
+    void soon(() => this.#forget(name, refused));
+  }
+
+  /** Why a prune or a release would be unfounded, if the program does not know yet. Each release is that of one save. */
+  refusalBefore({ operation, key }: WriteCall): SDS_PersistenceError | undefined {
+    if (this.#refusedSaves.size === 0) return undefined;
+    const name = `${operation} ${key}`;
+    const refused = this.#refusedSaves.get(name);
+    if (refused !== undefined && operation === 'releaseValue') this.#forget(name, refused);
+    return refused?.error;
+  }
+
+  #forget(name: string, refused: { times: number }): void {
+    if (--refused.times <= 0 && this.#refusedSaves.get(name) === refused) this.#refusedSaves.delete(name);
   }
 
   /** An attempt to open its database has ended. */

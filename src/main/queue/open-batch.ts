@@ -152,11 +152,14 @@ export class OpenBatch {
     }
   }
 
-  /** Why a prune that relies on a snapshot which was refused is refused as well. */
-  #unfounded({ member: { snapshotRefusal }, operation }: WriteCall): SDS_PersistenceError | undefined {
-    if (snapshotRefusal === undefined || operation !== 'prunePatches') return undefined;
-    const detail = 'no patch was deleted, because the snapshot called before was refused';
-    return makeError(snapshotRefusal.code, operation, this.#queue.dbPath, detail, snapshotRefusal);
+  /** Why a prune or a release that relies on a save which was refused is refused as well. */
+  #unfounded(call: WriteCall): SDS_PersistenceError | undefined {
+    const { member, operation } = call;
+    const refusal = member.refusalBefore(call);
+    if (refusal === undefined) return undefined;
+    const what = operation === 'prunePatches' ? 'no patch was deleted' : 'no reference was taken away';
+    const detail = `${what}, because the save called before was refused`;
+    return makeError(refusal.code, operation, this.#queue.dbPath, detail, refusal);
   }
 
   /** Or why there are none. */
@@ -271,8 +274,8 @@ export class OpenBatch {
   }
 }
 
-function refused({ member, operation }: WriteCall, refusal: SDS_PersistenceError): Promise<never> {
-  if (operation === 'saveSnapshot') member.snapshotRefused(refusal);
+function refused(call: WriteCall, refusal: SDS_PersistenceError): Promise<never> {
+  if (call.operation === 'saveSnapshot' || call.operation === 'saveValue') call.member.saveRefused(call, refusal);
   return Promise.reject(refusal);
 }
 
