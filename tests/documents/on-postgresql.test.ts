@@ -14,6 +14,16 @@ function persistenceOn(url: string, options: Partial<YjsPersistenceOptions<Y.Doc
   return persistence;
 }
 
+/** Another process takes the document over as soon as it can, types into it, and gives it back. */
+async function otherTypes(database: string, text: string): Promise<void> {
+  const program = `const persistence = new YjsPersistence(file, { Y, leaseMs: 1000, busyTimeoutMs: 20_000 });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    type(doc, '${text}');
+    await persistence.destroy();`;
+  expect(await runEditor(program, postgresqlServer.url(database))).toMatchObject({ code: 0, stderr: '' });
+}
+
 describeOnPostgresql('documents on a server', () => {
   it('are stored, merged, listed, opened again and deleted, with their metas', async () => {
     const url = await postgresql.freshPlace();
@@ -277,12 +287,7 @@ describeOnPostgresql('documents on a server', () => {
       if (hasTwin) await persistenceOn(url, { leaseMs: 1000 }).bindState('notes', twin);
       proxy.refuse();
       proxy.cutNow();
-      const other = `const persistence = new YjsPersistence(file, { Y, leaseMs: 1000, busyTimeoutMs: 20_000 });
-      const doc = new Y.Doc();
-      await persistence.bindState('notes', doc);
-      type(doc, 'two ');
-      await persistence.destroy();`;
-      expect(await runEditor(other, postgresqlServer.url(database))).toMatchObject({ code: 0, stderr: '' });
+      await otherTypes(database, 'two ');
       proxy.accept();
       type(doc, 'three ');
       await expect.poll(() => told).toContain('notes fenced');
@@ -329,12 +334,7 @@ describeOnPostgresql('documents on a server', () => {
     await persistence.bindState('notes', doc);
     proxy.refuse();
     proxy.cutNow();
-    const other = `const persistence = new YjsPersistence(file, { Y, leaseMs: 1000, busyTimeoutMs: 20_000 });
-      const doc = new Y.Doc();
-      await persistence.bindState('notes', doc);
-      type(doc, 'theirs');
-      await persistence.destroy();`;
-    expect(await runEditor(other, postgresqlServer.url(database))).toMatchObject({ code: 0, stderr: '' });
+    await otherTypes(database, 'theirs');
     proxy.accept();
     const read = () => persistence.getYDoc('notes').then(textOf, ({ code }) => code);
     expect(await read()).toBe('fenced');
