@@ -105,13 +105,19 @@ export class MixedCalls {
     this.#made = [];
     const report = this.#report;
     const outcomes = await within(60_000, `settling ${where}`, Promise.allSettled(made.map(({ outcome }) => outcome)));
+    // by what each is of: the code of the last save, if that failed
+    const failedSaves = new Map<string, string>();
     for (const [i, outcome] of outcomes.entries()) {
       const one = made[i] as Made; // one outcome each
       const { storeId, call, handedOver, refusable, keep } = one;
       report.count('calls');
+      const saved = savedBefore(one);
+      if (isSave(call) && outcome.status === 'fulfilled') failedSaves.delete(saved);
       if (outcome.status === 'rejected') {
         const code = codeOf(outcome.reason);
         report.count(`rejected with ${code}`);
+        if (isSave(call)) failedSaves.set(saved, code);
+        else if (saved !== '' && failedSaves.get(saved) === code) continue; // nothing is deleted for a save that failed
         if ((code === 'invalid-argument' && refusable) || mayReject(one, code)) continue;
         report.violation(
           `${where}: ${call.kind} (handed over: ${handedOver}) rejected with ${String(outcome.reason)}: ${String((outcome.reason as Error).cause)}`,
@@ -194,6 +200,16 @@ export class MixedCalls {
     if (kind < 120 && random.chance(0.2)) return finish({ kind: 'removeStore' }, provider.removeStore());
     return finish({ kind: 'loadPatchesSince', clock }, provider.loadPatchesSince(clock));
   }
+}
+
+function isSave({ kind }: Call): boolean {
+  return kind === 'saveSnapshot' || kind === 'saveValue';
+}
+
+/** What a call saves, or deletes because of a save before it; empty for other calls. */
+function savedBefore({ storeId, call }: Made): string {
+  if (call.kind === 'saveSnapshot' || call.kind === 'prunePatches') return `snapshot of ${storeId}`;
+  return call.kind === 'saveValue' || call.kind === 'releaseValue' ? `value ${call.hash} of ${storeId}` : '';
 }
 
 /** A copy of its own buffer, handed over. */
