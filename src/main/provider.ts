@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import { keyOfSeen, type SeenStore } from '../protocol/compaction.ts';
 import type { SDS_Record, SDS_StoreContents } from '../protocol/contents.ts';
 import type { SDS_PersistenceProvider } from '../protocol/contract.ts';
-import { IN_PARCEL, type LoadOperation, type WriteOperation } from '../protocol/entries.ts';
+import { IN_PARCEL, type LoadOperation, NOT_IMPORTED, type WriteOperation } from '../protocol/entries.ts';
 import { makeError, reviveError, SDS_PersistenceError } from '../protocol/errors.ts';
 import { hasOwnLocks } from '../protocol/file-url.ts';
 import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/operations.ts';
@@ -266,6 +266,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   /** @internal Whether another process may give the store back: it was never this one's. One that was lost takes another provider. */
   get mayComeFree(): boolean {
     return this.#attachment.mayComeFree;
+  }
+
+  /** @internal One of the documents that another program has left in the file, if nothing is stored there but these. */
+  listNotImported(): Promise<string[]> {
+    return this.#load('listStores', undefined, NOT_IMPORTED);
   }
 
   /** @internal As `loadStore`, with the bytes in a parcel, which belongs to the caller. */
