@@ -1,6 +1,6 @@
 /** Every code sample of the documents runs, prints what its comments say, and compiles as strictly as TypeScript can be told by one option. */
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import pg from 'pg';
@@ -122,17 +122,20 @@ describe('code samples', () => {
       }
       const program = join(folder, `sample.${language === 'cjs' ? 'cjs' : language === 'ts' ? 'mts' : 'mjs'}`);
       writeFileSync(program, code.replaceAll(someDatabase, database));
-      const printed = execFileSync(process.execPath, [program], {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [program], {
         cwd: folder,
         encoding: 'utf8',
         // as from a store of secrets
         env: { ...process.env, ...(wantsServer ? { PGPASSWORD: decodeURIComponent(new URL(database).password) } : {}) },
-        stdio: ['ignore', 'pipe', 'pipe'],
         timeout: 180_000, // one that waits for something that never comes
       });
       // a comment behind console.log is what it prints
       const announced = [...code.matchAll(/console\.log\(.*\);? \/\/ (.*)$/gm)].map(([, text]) => text);
-      expect(printed.split('\n').filter(Boolean)).toEqual(announced);
+      expect({ status, printed: stdout.split('\n').filter(Boolean) }, stderr).toEqual({
+        status: 0,
+        printed: announced,
+      });
+      expect(stderr).not.toContain('Error'); // that a sample prints behind its end, too
     });
   }
 
