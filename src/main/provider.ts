@@ -46,6 +46,10 @@ declare global {
  * byte arguments are copied before a call returns, unless handed over by `transfer`; what a load
  * returns belongs to the caller.
  *
+ * Promises reject with an `SDS_PersistenceError`. A read can fail with `open-failed`, `schema-mismatch`, `database-busy`,
+ * `database-full` (it may have to make the file), `database-corrupt`, `read-only`, `io-error` and `worker-lost`, and on PostgreSQL
+ * with `connection-failed` and `fenced`; a write with these, and `queue-full`. `SDS_PersistenceErrorCode` says what each means.
+ *
  * @example
  * const Provider = new SDS_DesktopPersistenceProvider('./notes.db', 'my-store')
  * await Provider.appendPatch(new Uint8Array([1, 2, 3]), 1)
@@ -126,7 +130,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * Loads the store's last full snapshot.
    *
    * @returns its bytes, which belong to the caller, or `undefined` if none was saved
-   * @throws `closed`, `open-failed`, `schema-mismatch`, `database-corrupt`, `io-error`, `worker-lost`
+   * @throws `closed`, and all that a read can fail with
    */
   loadSnapshot(): Promise<Uint8Array | undefined> {
     return this.#load('loadSnapshot');
@@ -137,7 +141,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    *
    * @param Data - the snapshot; copied, or taken over with the option `TransferSnapshots` or by `transfer`
    * @param Clock - the patch number at that moment, an integer
-   * @throws `invalid-argument`, `closed`, and all that a write can fail with (see the table of errors)
+   * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
   saveSnapshot(Data: Uint8Array, Clock = 0): Promise<void> {
     const fault = faultOfBytes(Data, 'Data') ?? faultOfClock(Clock, 'Clock');
@@ -157,12 +161,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /**
-   * Stores a patch under its number. Resolves once it is committed. A number that is taken is
-   * ignored, see the option `OnClockCollision`. Patches that are committed together share a promise.
+   * Stores a patch under its number. Resolves once it is committed. What becomes of one whose number is taken, the option
+   * `OnClockCollision` says. Patches that are committed together share a promise.
    *
    * @param Patch - copied before the call returns, or handed over by `transfer`
    * @param Clock - the patch's number, an integer
-   * @throws `invalid-argument`, `closed`, `queue-full`, and all that a write can fail with
+   * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
   appendPatch(Patch: Uint8Array, Clock: number): Promise<void> {
     const fault = faultOfBytes(Patch, 'Patch') ?? faultOfClock(Clock, 'Clock');
