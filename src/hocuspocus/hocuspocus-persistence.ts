@@ -233,7 +233,7 @@ export class HocuspocusPersistence {
   /**
    * Deletes what is stored of a document. If it is open, it stays as it is in memory: once it is changed after that, all of it is
    * stored again. Clients that come back bring their own state along: refuse them (`onAuthenticate`), and close the
-   * document's connections.
+   * document's connections. Resolves once that is committed.
    *
    * @throws SDS_PersistenceError what a write fails with; `fenced` if the document is open on another server
    */

@@ -179,7 +179,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   /**
    * Deletes the patches with a number **smaller** than `beforeClock`. A patch that was called while a snapshot was being stored,
-   * or as soon as it was, may not be part of it: it stays until a later snapshot contains it (docs/swap.md).
+   * or as soon as it was, may not be part of it: it stays until a later snapshot contains it (docs/swap.md). Resolves as `saveSnapshot` does.
    *
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
@@ -201,7 +201,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /**
-   * Stores a value with a reference count of 1, or adds 1 to the count of the one that is there.
+   * Stores a value with a reference count of 1, or adds 1 to the count of the one that is there. Resolves as `saveSnapshot` does.
    *
    * @param ValueHash - its SHA-256, or whatever the caller names it by
    * @param Data - copied before the call returns, or handed over by `transfer`
@@ -214,7 +214,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   /**
    * Takes 1 off a value's reference count and deletes it at 0, in one transaction. An unknown hash
-   * is no error.
+   * is no error. Resolves as `saveSnapshot` does.
    *
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
@@ -289,7 +289,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   /**
    * Deletes the store: its snapshot, its patches and its records. Values belong to the file and stay. What is called
-   * later begins a new store of that name.
+   * later begins a new store of that name. Resolves once that is committed.
    *
    * @throws `closed`, and all that a write can fail with
    */
@@ -348,7 +348,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /**
-   * Deletes the record under a key of this store. A key without one is no error.
+   * Deletes the record under a key of this store. A key without one is no error. Resolves once that is committed.
    *
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
@@ -357,7 +357,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /**
-   * Deletes the records of this store whose key begins with `Prefix`.
+   * Deletes the records of this store whose key begins with `Prefix`. Resolves once that is committed.
    *
    * @param Prefix - '' for all
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
