@@ -44,7 +44,8 @@ export class Documents {
   /** Keeps the database open, and owns nothing of it: for what concerns all documents. */
   readonly anchor: SDS_DesktopPersistenceProvider;
   readonly #kept = new Map<string, Kept>();
-  readonly #open = new Set<CompactedLog>();
+  /** By their names: thousands may be lost at the same moment, each of which asks for the others of its document. */
+  readonly #open = new Map<string, Set<CompactedLog>>();
   readonly #self = new WeakRef<Documents>(this);
   #closing: Promise<void> | undefined;
 
@@ -66,17 +67,26 @@ export class Documents {
     const provider = () => new SDS_DesktopPersistenceProvider(this.#database, name, this.#settings.provider);
     const others = () => this.#logsOf(name).filter((other) => other !== log);
     const log: CompactedLog = new CompactedLog(merging, name, provider, others, this.trouble, live);
-    this.#open.add(log);
+    const named = this.#open.get(name);
+    if (named === undefined) this.#open.set(name, new Set([log]));
+    else named.add(log);
     return log;
   }
 
   /** Also those of others who have the same database: a process has a document, or has lost it. */
   #logsOf(name: string): CompactedLog[] {
-    const ofDatabase = [...all].flatMap((ref) => {
+    return [...all].flatMap((ref) => {
       const documents = ref.deref();
-      return documents?.trouble.database === this.trouble.database ? [...documents.#open] : [];
+      return documents?.trouble.database === this.trouble.database ? documents.#named(name) : [];
     });
-    return ofDatabase.filter((log) => log.name === name);
+  }
+
+  #named(name: string): CompactedLog[] {
+    return [...(this.#open.get(name) ?? [])];
+  }
+
+  #logs(): CompactedLog[] {
+    return [...this.#open.values()].flatMap((named) => [...named]);
   }
 
   /** Closes a log; see `CompactedLog.close`. */
@@ -84,7 +94,10 @@ export class Documents {
     try {
       await log.close();
     } finally {
-      this.#open.delete(log); // not before: whoever closes all of them waits for this one, too
+      // not before: whoever closes all of them waits for this one, too
+      const named = this.#open.get(log.name);
+      named?.delete(log);
+      if (named?.size === 0) this.#open.delete(log.name);
     }
   }
 
@@ -109,7 +122,7 @@ export class Documents {
 
   /** Resolves once the logs of a document that are being closed are closed. */
   async untilClosed(name: string): Promise<void> {
-    const closing = [...this.#open].filter((log) => log.isClosing && log.name === name);
+    const closing = this.#named(name).filter((log) => log.isClosing);
     await Promise.allSettled(closing.map((log) => log.close()));
   }
 
@@ -162,7 +175,7 @@ export class Documents {
   /** As the process ends. What fails is waited for only so long: each may wait for a lock by itself. */
   storeAtExit(): void {
     let leftMs = EXIT_PATIENCE_MS;
-    const lost = [...this.#open].filter((log) => {
+    const lost = this.#logs().filter((log) => {
       const begunAt = performance.now();
       if (log.storeAtExit(leftMs)) return false;
       leftMs -= performance.now() - begunAt;
@@ -189,11 +202,11 @@ export class Documents {
   }
 
   async #closeAll(leave: () => readonly Promise<void>[]): Promise<void> {
-    const logs = [...this.#open].filter((log) => !log.isClosing);
+    const logs = this.#logs().filter((log) => !log.isClosing);
     const lacking = new Set(logs.filter((log) => log.isIncomplete));
     const left = await Promise.allSettled(leave());
     this.#kept.clear();
-    const closed = await Promise.allSettled([...this.#open].map((log) => this.close(log)));
+    const closed = await Promise.allSettled(this.#logs().map((log) => this.close(log)));
     const ended = await Promise.allSettled(logs.map((log) => log.close())); // also of those that have left
     all.delete(this.#self);
     if (all.size === 0) process.off('exit', storeAtExit);

@@ -3,9 +3,10 @@ import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { type Acceptance, checkOptions } from '../main/option-checks.ts';
+import { accepted as acceptedByProvider } from '../main/provider-options.ts';
 import type { DocumentOptions, MergingLimits, OnError, StorageOptions } from '../protocol/document-options.ts';
 
-/** By the provider's name for it; the provider checks the values. */
+/** By the provider's name for it. */
 const passedOn = {
   durability: 'Durability',
   busyTimeoutMs: 'BusyTimeoutMs',
@@ -19,9 +20,9 @@ const passedOn = {
   password: 'Password',
 } as const satisfies Record<keyof StorageOptions, keyof SDS_ProviderOptions>;
 
-const anything: Acceptance = { what: 'anything', test: () => true };
 const accepted: Record<string, Acceptance> = {
-  ...Object.fromEntries(Object.keys(passedOn).map((name) => [name, anything])),
+  // here, and not by the provider alone: the message has the name that the caller knows
+  ...Object.fromEntries(Object.entries(passedOn).map(([name, theirs]) => [name, acceptedByProvider[theirs]])),
   onError: { what: 'a function', test: (value) => typeof value === 'function' },
 };
 const anObject: Acceptance = { what: 'an object', test: (value) => typeof value === 'object' && value !== null };

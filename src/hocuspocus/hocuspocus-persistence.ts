@@ -61,6 +61,8 @@ export class HocuspocusPersistence {
   readonly #find: FindMerging;
   readonly #takesFromRedis: boolean;
   readonly #open = new Map<YjsDoc, OpenDocument>();
+  /** Whether the file is known not to be that of another extension, as it was left. */
+  #isOwn = false;
   /** Whether the server is being destroyed. */
   #isEnding = false;
 
@@ -83,14 +85,29 @@ export class HocuspocusPersistence {
   /**
    * Has `listen` of a server whose database can't be opened reject. Its port is open by then: `server.destroy()` closes it.
    *
-   * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` and the like
+   * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` and the like: that also if the file holds documents of
+   *   `@hocuspocus/extension-sqlite`, and none of this extension (`importFromSqlite`)
    */
   onListen({ instance }: { instance?: HocuspocusServer } = {}): Promise<void> {
     // server.destroy() begins with that, and then waits for documents that are not stored, of which it tells nobody
     instance?.server?.httpServer.once('close', () => {
       for (const { log } of this.#open.values()) log.hurry();
     });
-    return this.#documents.anchor.ready();
+    return this.#refuseNotImported();
+  }
+
+  /** Each document in there would be opened empty. */
+  async #refuseNotImported(): Promise<void> {
+    if (this.#isOwn) return;
+    const { anchor, trouble } = this.#documents;
+    await anchor.ready();
+    const [name] = await anchor.listNotImported();
+    if (name !== undefined) {
+      const holds = `holds documents of @hocuspocus/extension-sqlite (table 'documents', with ${JSON.stringify(name)})`;
+      const message = `'${trouble.database}' ${holds}, and none of this extension: await importFromSqlite(persistence, path), of that file, before the server listens`;
+      throw new SDS_PersistenceError('schema-mismatch', message);
+    }
+    this.#isOwn = true;
   }
 
   /**
@@ -107,6 +124,7 @@ export class HocuspocusPersistence {
     // whichever extension fails: the server drops the document without a word, and its timer goes on
     void instance.loadingDocuments.get(name)?.then(undefined, () => document.destroy());
     const merging = await this.#find(document);
+    if (!this.#isOwn) await this.#refuseNotImported();
     await this.#documents.untilClosed(name);
     if (this.#isEnding) throw this.#documents.closed();
     const opening = { name, doc: document, documents: this.#documents, merging, origin: this };
@@ -215,7 +233,7 @@ export class HocuspocusPersistence {
   /**
    * Deletes what is stored of a document. If it is open, it stays as it is in memory: once it is changed after that, all of it is
    * stored again. Clients that come back bring their own state along: refuse them (`onAuthenticate`), and close the
-   * document's connections.
+   * document's connections. Resolves once that is committed.
    *
    * @throws SDS_PersistenceError what a write fails with; `fenced` if the document is open on another server
    */

@@ -34,10 +34,9 @@ export interface ImportResult {
  *
  * @example
  * import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus'
- * const names = ['notes', 'plans']
- * const fetch = async ({ documentName }) => (documentName === 'notes' ? new Uint8Array([0, 0]) : null)
+ * const others = new Map([['notes', new Uint8Array([0, 0])], ['plans', null]])
  * async function* documents() {
- *   for (const name of names) yield { name, data: await fetch({ documentName: name }) }
+ *   for (const [name, data] of others) yield { name, data }
  * }
  * const persistence = new HocuspocusPersistence({ database: './documents.db' })
  * console.log(await importDocuments(persistence, documents())) // { imported: 1, skipped: 1 }

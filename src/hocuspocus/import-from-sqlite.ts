@@ -10,7 +10,7 @@ import { type ImportedDocument, type ImportOptions, type ImportResult, importDoc
  * Stores the documents of a file that `@hocuspocus/extension-sqlite` has written, which is only read: as `importDocuments`
  * does, so it may be called again. The file is read on the calling thread, one document at a time. It takes Node 22.13 or later.
  *
- * @param path - of the file, with its table `documents`
+ * @param path - of the file, with its table `documents`; it may be the database itself, in which that table stays
  * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` if there is no such table, `io-error`; what a write fails with
  *
  * @example

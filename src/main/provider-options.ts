@@ -55,7 +55,7 @@ const workers = integer(1, 64);
 /** Times are told to workers in cells that wrap after little more: see `protocol/clock.ts`. */
 const MOST_RETRY_MS = 30 * 60_000;
 
-const accepted: Record<keyof SDS_ProviderOptions, Acceptance> = {
+export const accepted: Record<keyof SDS_ProviderOptions, Acceptance> = {
   Durability: oneOf('normal', 'full'),
   Acknowledge: oneOf('queued', 'committed'),
   BusyTimeoutMs: integer(0, 2_147_483_647),

@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import { keyOfSeen, type SeenStore } from '../protocol/compaction.ts';
 import type { SDS_Record, SDS_StoreContents } from '../protocol/contents.ts';
 import type { SDS_PersistenceProvider } from '../protocol/contract.ts';
-import { IN_PARCEL, type LoadOperation, type WriteOperation } from '../protocol/entries.ts';
+import { IN_PARCEL, type LoadOperation, NOT_IMPORTED, type WriteOperation } from '../protocol/entries.ts';
 import { makeError, reviveError, SDS_PersistenceError } from '../protocol/errors.ts';
 import { hasOwnLocks } from '../protocol/file-url.ts';
 import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/operations.ts';
@@ -45,6 +45,10 @@ declare global {
  * every write called before it. Each method returns a promise and never throws at the call. All
  * byte arguments are copied before a call returns, unless handed over by `transfer`; what a load
  * returns belongs to the caller.
+ *
+ * Promises reject with an `SDS_PersistenceError`. A read can fail with `open-failed`, `schema-mismatch`, `database-busy`,
+ * `database-full` (it may have to make the file), `database-corrupt`, `read-only`, `io-error` and `worker-lost`, and on PostgreSQL
+ * with `connection-failed` and `fenced`; a write with these, and `queue-full`. `SDS_PersistenceErrorCode` says what each means.
  *
  * @example
  * const Provider = new SDS_DesktopPersistenceProvider('./notes.db', 'my-store')
@@ -126,7 +130,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * Loads the store's last full snapshot.
    *
    * @returns its bytes, which belong to the caller, or `undefined` if none was saved
-   * @throws `closed`, `open-failed`, `schema-mismatch`, `database-corrupt`, `io-error`, `worker-lost`
+   * @throws `closed`, and all that a read can fail with
    */
   loadSnapshot(): Promise<Uint8Array | undefined> {
     return this.#load('loadSnapshot');
@@ -137,7 +141,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    *
    * @param Data - the snapshot; copied, or taken over with the option `TransferSnapshots` or by `transfer`
    * @param Clock - the patch number at that moment, an integer
-   * @throws `invalid-argument`, `closed`, and all that a write can fail with (see the table of errors)
+   * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
   saveSnapshot(Data: Uint8Array, Clock = 0): Promise<void> {
     const fault = faultOfBytes(Data, 'Data') ?? faultOfClock(Clock, 'Clock');
@@ -157,12 +161,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /**
-   * Stores a patch under its number. Resolves once it is committed. A number that is taken is
-   * ignored, see the option `OnClockCollision`. Patches that are committed together share a promise.
+   * Stores a patch under its number. Resolves once it is committed. What becomes of one whose number is taken, the option
+   * `OnClockCollision` says. Patches that are committed together share a promise.
    *
    * @param Patch - copied before the call returns, or handed over by `transfer`
    * @param Clock - the patch's number, an integer
-   * @throws `invalid-argument`, `closed`, `queue-full`, and all that a write can fail with
+   * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
   appendPatch(Patch: Uint8Array, Clock: number): Promise<void> {
     const fault = faultOfBytes(Patch, 'Patch') ?? faultOfClock(Clock, 'Clock');
@@ -175,7 +179,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   /**
    * Deletes the patches with a number **smaller** than `beforeClock`. A patch that was called while a snapshot was being stored,
-   * or as soon as it was, may not be part of it: it stays until a later snapshot contains it (docs/swap.md).
+   * or as soon as it was, may not be part of it: it stays until a later snapshot contains it (docs/swap.md). Resolves as `saveSnapshot` does.
    *
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
@@ -197,7 +201,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /**
-   * Stores a value with a reference count of 1, or adds 1 to the count of the one that is there.
+   * Stores a value with a reference count of 1, or adds 1 to the count of the one that is there. Resolves as `saveSnapshot` does.
    *
    * @param ValueHash - its SHA-256, or whatever the caller names it by
    * @param Data - copied before the call returns, or handed over by `transfer`
@@ -210,7 +214,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   /**
    * Takes 1 off a value's reference count and deletes it at 0, in one transaction. An unknown hash
-   * is no error.
+   * is no error. Resolves as `saveSnapshot` does.
    *
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
@@ -268,6 +272,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#attachment.mayComeFree;
   }
 
+  /** @internal One of the documents that another program has left in the file, if nothing is stored there but these. */
+  listNotImported(): Promise<string[]> {
+    return this.#load('listStores', undefined, NOT_IMPORTED);
+  }
+
   /** @internal As `loadStore`, with the bytes in a parcel, which belongs to the caller. */
   loadParcel(): Promise<StoreInParcel> {
     return this.#load('loadStore', undefined, IN_PARCEL);
@@ -280,7 +289,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   /**
    * Deletes the store: its snapshot, its patches and its records. Values belong to the file and stay. What is called
-   * later begins a new store of that name.
+   * later begins a new store of that name. Resolves once that is committed.
    *
    * @throws `closed`, and all that a write can fail with
    */
@@ -339,7 +348,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /**
-   * Deletes the record under a key of this store. A key without one is no error.
+   * Deletes the record under a key of this store. A key without one is no error. Resolves once that is committed.
    *
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
@@ -348,7 +357,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /**
-   * Deletes the records of this store whose key begins with `Prefix`.
+   * Deletes the records of this store whose key begins with `Prefix`. Resolves once that is committed.
    *
    * @param Prefix - '' for all
    * @throws `invalid-argument`, `closed`, and all that a write can fail with

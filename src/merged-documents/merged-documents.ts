@@ -91,12 +91,12 @@ export class MergedDocuments {
     return this.#documents.use(name, (log) => log.compact());
   }
 
-  /** Deletes all that is stored of a document. */
+  /** Deletes all that is stored of a document. Resolves once that is committed. */
   async remove(name: string): Promise<void> {
     await this.#documents.log(name).removeStored();
   }
 
-  /** The names of all documents of which anything is stored. */
+  /** The names of all documents of which anything is stored, in the order of their UTF-8 bytes. */
   names(): Promise<string[]> {
     return this.#documents.anchor.listStores();
   }

@@ -21,17 +21,24 @@ export interface StorageOptions {
    * Default 5000, for such a document 5000 more than `leaseMs`.
    */
   busyTimeoutMs?: number;
-  /** How many bytes may wait for their commit. Default 64 MiB. */
+  /** How many bytes may wait for their commit, in one worker thread, for all that it serves. Default 64 MiB. */
   maxPendingBytes?: number;
-  /** What happens to an update beyond that: `'block'` (default for files) holds the caller, `'reject'` (default on PostgreSQL) rejects it. */
+  /** What happens to an update beyond that: `'block'` (default for files) holds the caller, `'reject'` (default on PostgreSQL) rejects it (`queue-full`). */
   overflow?: 'block' | 'reject';
   /** On PostgreSQL: whether a document belongs to one process, which the server enforces (`'exclusive'`, default), or to any number (`'shared'`). */
   ownership?: 'exclusive' | 'shared';
-  /** On PostgreSQL, as those that follow: see the options of the provider with these names. */
+  /**
+   * On PostgreSQL, as those that follow, which have to be the same for all that a process has open on one database: for how many
+   * milliseconds this process keeps its documents without a sign of life. Default 10,000; at least 1,000.
+   */
   leaseMs?: number;
+  /** Whether tables that are missing are made. Default true; if false, opening rejects with `open-failed` where they are. */
   createTables?: boolean;
+  /** How many milliseconds an attempt to connect to one host may take. Default 5,000. */
   connectTimeoutMs?: number;
+  /** For how many milliseconds calls wait for a server that is away, before they reject with `connection-failed`. Default 30,000; 0 tries once. */
   retryForMs?: number;
+  /** Called in this thread for the password of each connection, in the place of the one in the URL, which may have expired. */
   password?: () => Promise<string>;
 }
 

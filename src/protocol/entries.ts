@@ -67,6 +67,8 @@ export type Operation = WriteOperation | LoadOperation;
 
 /** The key of a `loadStore` whose bytes are to come in a parcel. */
 export const IN_PARCEL = 'in a parcel';
+/** The key of a `listStores` that is to find what another program's tables hold instead. */
+export const NOT_IMPORTED = 'not imported';
 
 /** Outcomes: none, which is success once the batch is finished, or FIRST_ERROR + the index of an error code. */
 export const OUTCOME_OPEN = 0;

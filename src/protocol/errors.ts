@@ -22,6 +22,24 @@ export const errorCodes = [
   'fenced',
 ] as const;
 
+/**
+ * What went wrong; nothing of the call is stored unless it says so here:
+ *
+ * - `invalid-argument`: an argument or an option is not acceptable.
+ * - `closed`: the call came after `close()` or `destroy()`.
+ * - `open-failed`: the database could not be opened; the next call tries again.
+ * - `schema-mismatch`: the database has tables of another shape, or is another program's.
+ * - `database-busy`: another process kept it locked for longer than `BusyTimeoutMs`.
+ * - `database-full`: there is no room on the disk; later calls succeed once there is.
+ * - `database-corrupt`: the file is damaged, or bytes are not what they should be.
+ * - `read-only`: the file, its log or its folder can't be written.
+ * - `io-error`: the operating system, or the server, reported an error.
+ * - `worker-lost`: the thread that had the bytes, or the answer, was lost.
+ * - `queue-full`: more than `MaxPendingBytes` are waiting.
+ * - `file-exists`: an operation would replace something, without `Overwrite`.
+ * - `connection-failed`: the server was away for longer than `RetryForMs`; what was under way may be stored or not.
+ * - `fenced`: on PostgreSQL, the store belongs to another process.
+ */
 export type SDS_PersistenceErrorCode = (typeof errorCodes)[number];
 
 /** What is the matter, and after a semicolon what to do; the reason that SQLite or the system gave is put in between. */

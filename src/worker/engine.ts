@@ -94,6 +94,8 @@ export interface Engine {
   /** Those of the caller's store whose key begins so, in the order in which they were made. */
   loadRecords(caller: Caller, prefix: string): MaybePromise<RecordsFound>;
   close(): MaybePromise<void>;
+  /** Of a file in which no document of this package is: one that another program has stored there, if there is any. */
+  listNotImported?(): string[];
   /** The level of durability from now on. */
   setDurability?(full: boolean): void;
   /** Tidies up a little, in a pause of some milliseconds. */

@@ -4,7 +4,7 @@ import { transfer } from 'comlink';
 import { Arena } from '../protocol/arena.ts';
 import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory, WORKS_BEGUN } from '../protocol/control.ts';
 import { Delays } from '../protocol/delays.ts';
-import { IN_PARCEL, type LoadOperation } from '../protocol/entries.ts';
+import { IN_PARCEL, type LoadOperation, NOT_IMPORTED } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
 import type { Failure, ReportedCause } from '../protocol/errors.ts';
 import { accountForAtOnce } from '../protocol/gc-pressure.ts';
@@ -276,6 +276,7 @@ function read(
   if (operation === 'loadPatchesSince') return engine.loadPatchesSince(caller, clock);
   if (operation === 'loadStore') return engine.loadStore(caller);
   if (operation === 'listStores') {
+    if (key === NOT_IMPORTED) return { stores: engine.listNotImported?.() ?? [] };
     const stores = engine.listStores(caller);
     return stores instanceof Promise ? stores.then((names) => ({ stores: names })) : { stores };
   }

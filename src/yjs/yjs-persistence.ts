@@ -167,12 +167,17 @@ export class YjsPersistence<Doc extends YjsDoc> {
     return doc;
   }
 
-  /** Stores an update of a document. Resolves once it is committed; nobody has to wait for it, a failure is told anyway. */
+  /**
+   * Stores an update of a document. Nobody has to wait for the promise: a failure is told by `onError` or a warning anyway.
+   *
+   * @param update - copied before the call returns
+   * @returns once it is committed
+   */
   storeUpdate(name: string, update: Uint8Array): Promise<void> {
     return this.#documents.append('storeUpdate', name, update);
   }
 
-  /** The state vector of what is stored of a document. */
+  /** The state vector of what is stored of a document: that of an empty one if nothing is. */
   async getStateVector(name: string): Promise<Uint8Array> {
     return (await this.#documents.use(name, (log) => log.compute('stateVector'))).bytes;
   }
@@ -195,7 +200,11 @@ export class YjsPersistence<Doc extends YjsDoc> {
     return (await this.#documents.use(name, (log) => log.compute('diff', own))).bytes;
   }
 
-  /** Merges all that is stored of a document, now; that is done anyway from time to time. */
+  /**
+   * Merges all that is stored of a document, now; that is done anyway from time to time.
+   *
+   * @returns once that is committed, or was given up because another process has changed the document meanwhile
+   */
   async flushDocument(name: string): Promise<void> {
     const bound = this.#bound(name);
     try {
@@ -209,7 +218,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /**
    * Deletes a document and its metas. If it is bound, it stays as it is in memory: once it is changed after that, all of it
-   * is stored again.
+   * is stored again. Resolves once that is committed.
    */
   async clearDocument(name: string): Promise<void> {
     // one that is left, and not stored yet, would be stored after that
@@ -218,27 +227,29 @@ export class YjsPersistence<Doc extends YjsDoc> {
     await Promise.all(named.map((binding) => binding.removeStored()));
   }
 
-  /** Stores a value beside a document: whatever `structuredClone` takes. Resolves once it is committed. */
+  /** Stores a value beside a document: whatever `structuredClone` takes, copied before the call returns. Resolves once it is committed. */
   async setMeta(name: string, key: string, value: unknown): Promise<void> {
     await this.#documents.use(name, (log) => log.provider.saveRecord(META + key, v8().serialize(value)));
   }
 
-  /** `undefined` if there is none. */
+  /** A value that is stored beside a document; `undefined` if there is none. */
   async getMeta(name: string, key: string): Promise<unknown> {
     const bytes = await this.#documents.use(name, (log) => log.provider.loadRecord(META + key));
     return bytes === undefined ? undefined : v8().deserialize(bytes);
   }
 
+  /** Deletes a value that is stored beside a document; none is no error. Resolves once that is committed. */
   async delMeta(name: string, key: string): Promise<void> {
     await this.#documents.use(name, (log) => log.provider.removeRecord(META + key));
   }
 
+  /** All values that are stored beside a document, by their keys, in the order in which these were first stored. */
   async getMetas(name: string): Promise<Map<string, unknown>> {
     const records = await this.#documents.use(name, (log) => log.provider.loadRecords(META));
     return new Map(records.map(({ Key, Data }) => [Key.slice(META.length), v8().deserialize(Data)]));
   }
 
-  /** The names of all documents of which anything is stored, if only metas. */
+  /** The names of all documents of which anything is stored, if only metas, in the order of their UTF-8 bytes. */
   getAllDocNames(): Promise<string[]> {
     return this.#documents.anchor.listStores();
   }

@@ -1,8 +1,8 @@
-/** Every code sample of the documents runs, and prints what its comments say. */
+/** Every code sample of the documents runs, prints what its comments say, and compiles as strictly as TypeScript can be told by one option. */
 
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import pg from 'pg';
 import { postgresqlSchema } from 'sds-persistence-worker';
 import { describe, expect, inject, it } from 'vitest';
@@ -75,11 +75,20 @@ interface Sample {
   code: string;
 }
 
+/** An empty folder where everything that samples import is installed. */
+function freshProject(): string {
+  const folder = freshFolder();
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(root, join(folder, 'node_modules', 'sds-persistence-worker'));
+  for (const name of packages) symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
+  return folder;
+}
+
 /** Fenced blocks of documents, and `@example`s of docstrings that are programs. */
 function samplesOf(document: string): Sample[] {
   const text = readFileSync(join(root, document), 'utf8');
   if (document.endsWith('.md')) {
-    return [...text.matchAll(/^```(js|cjs)\n([\s\S]*?)^```/gm)].map(([, language = '', code = '']) => ({
+    return [...text.matchAll(/^```(js|cjs|ts)\n([\s\S]*?)^```/gm)].map(([, language = '', code = '']) => ({
       document,
       language,
       code,
@@ -106,29 +115,56 @@ describe('code samples', () => {
       const wantsServer = code.search(someDatabase) >= 0;
       if (wantsServer && 'missing' in server) skip(server.missing);
       const database = wantsServer ? await databaseWithTables() : '';
-      const folder = freshFolder();
-      mkdirSync(join(folder, 'node_modules'));
-      symlinkSync(root, join(folder, 'node_modules', 'sds-persistence-worker'));
-      for (const name of packages) {
-        symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
-      }
+      const folder = freshProject();
       for (const other of all) {
         const [, name] = named.exec(other.code) ?? [];
         if (name !== undefined && other.document === document) writeFileSync(join(folder, name), other.code);
       }
-      const program = join(folder, language === 'cjs' ? 'sample.cjs' : 'sample.mjs');
+      const program = join(folder, `sample.${language === 'cjs' ? 'cjs' : language === 'ts' ? 'mts' : 'mjs'}`);
       writeFileSync(program, code.replaceAll(someDatabase, database));
-      const printed = execFileSync(process.execPath, [program], {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [program], {
         cwd: folder,
         encoding: 'utf8',
         // as from a store of secrets
         env: { ...process.env, ...(wantsServer ? { PGPASSWORD: decodeURIComponent(new URL(database).password) } : {}) },
-        stdio: ['ignore', 'pipe', 'pipe'],
         timeout: 180_000, // one that waits for something that never comes
       });
       // a comment behind console.log is what it prints
       const announced = [...code.matchAll(/console\.log\(.*\);? \/\/ (.*)$/gm)].map(([, text]) => text);
-      expect(printed.split('\n').filter(Boolean)).toEqual(announced);
+      expect({ status, printed: stdout.split('\n').filter(Boolean) }, stderr).toEqual({
+        status: 0,
+        printed: announced,
+      });
+      expect(stderr).not.toContain('Error'); // that a sample prints behind its end, too
     });
   }
+
+  it('compile under the option strict, whatever they are pasted into', () => {
+    const folder = freshProject();
+    symlinkSync(join(root, 'node_modules', '@types'), join(folder, 'node_modules', '@types'));
+    copyFileSync(join(root, 'tests/documents/modules.d.ts'), join(folder, 'modules.d.ts')); // as docs/yjs.md says
+    for (const [index, { document, language, code }] of all.entries()) {
+      const place = join(folder, dirname(document), basename(document));
+      mkdirSync(place, { recursive: true });
+      const [, name] = named.exec(code) ?? [];
+      writeFileSync(join(place, name ?? `sample-${index + 1}.${language === 'cjs' ? 'cts' : 'mts'}`), code);
+    }
+    const compilerOptions = {
+      target: 'es2023',
+      lib: ['es2023', 'esnext.disposable'],
+      module: 'nodenext',
+      types: ['node'],
+      strict: true,
+      checkJs: true,
+      noEmit: true,
+      skipLibCheck: true, // the declarations of other packages are theirs
+    };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['.'] }));
+    const compiler = join(root, 'node_modules/typescript/bin/tsc');
+    const { stdout, stderr } = spawnSync(process.execPath, [compiler, '-p', folder, '--pretty', 'false'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect(stdout + stderr).toBe('');
+  });
 });

@@ -255,7 +255,7 @@ it('an option that there is not, or that is something else, is refused by its na
     [{ stor: 'a' }, /there is no option 'stor'/],
     [{ store: 1 }, /store must be a string, not 1/],
     [{ onError: 'log' }, /onError must be a function/],
-    [{ durability: 'most' }, /Durability must be 'normal' or 'full'/],
+    [{ durability: 'most' }, /durability must be 'normal' or 'full'/],
     [{ resourceLimits: {} }, /resourceLimits/],
   ];
   for (const [options, message] of wrong) {

@@ -56,6 +56,34 @@ it('the file of extension-sqlite: its documents are snapshots with number 0, and
   for (const name of ['one', 'two', 'drei ß 🙂']) expect(await storedText(to, name)).toBe(name);
 });
 
+it('the file of extension-sqlite as the database: nothing is opened empty, and once it is imported, in its place, all is there', async () => {
+  const file = await writtenByExtension('one', 'two');
+  const refused = { code: 'schema-mismatch', message: expect.stringMatching(/'documents'.*"one".*importFromSqlite/) };
+  const refusing = new Server({ port: 0, quiet: true, stopOnSignals: false, extensions: [persistenceOn(file)] });
+  await expect(refusing.listen()).rejects.toMatchObject(refused);
+  await expect(refusing.hocuspocus.openDirectConnection('two')).rejects.toMatchObject(refused);
+  await refusing.destroy();
+  const importing = persistenceOn(file);
+  expect(await importFromSqlite(importing, file)).toEqual({ imported: 2, skipped: 0 });
+  await importing.delete('one');
+  await importing.destroy();
+  expect(await storedText(file, 'one')).toBe('');
+  expect(await storedText(file, 'two')).toBe('two');
+  const { server } = await serve(file);
+  const direct = await server.hocuspocus.openDirectConnection('one');
+  expect(direct.document?.getText('text').toString()).toBe('');
+  await direct.disconnect();
+});
+
+it('a table of that name of which nothing can be missed keeps nobody out', async () => {
+  const file = freshFile();
+  const others = new DatabaseSync(file);
+  others.exec("CREATE TABLE documents (name TEXT, data BLOB); INSERT INTO documents VALUES ('empty', x'')");
+  const { server } = await serve(file);
+  await server.destroy();
+  others.close();
+});
+
 it('again: what is there is left alone, and what came since is added; if it is asked for, all is merged', async () => {
   const [from, to] = [await writtenByExtension('one', 'two'), freshFile()];
   const persistence = persistenceOn(to);

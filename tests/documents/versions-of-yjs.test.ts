@@ -77,7 +77,7 @@ it.each([
   ['what is none', { Y: {} }, /Y must be the module yjs/],
   ['an option that there is not', { Y, Gc: true }, /there is no option 'Gc'/],
   ['a wrong value', { Y, gc: 1 }, /gc must be true or false/],
-  ['a wrong value of the provider', { Y, durability: 'some' }, /Durability must be 'normal' or 'full'/],
+  ['a wrong value of the provider', { Y, durability: 'some' }, /^durability must be 'normal' or 'full'/],
 ])('%s is refused at once', (_, options, message) => {
   expect(() => new YjsPersistence(freshFile(), options as never)).toThrow(
     expect.objectContaining({ code: 'invalid-argument', message: expect.stringMatching(message) }),

@@ -56,6 +56,7 @@ const copied = [
   'observe/notes',
   'observe/warnings',
   'option-checks',
+  'provider-options',
   'workers/start-worker',
 ];
 

@@ -28,6 +28,7 @@ const methods: Record<string, (provider: Provider) => Promise<unknown>> = {
   listStores: (provider) => provider.listStores(),
   removeStore: (provider) => provider.removeStore(),
   flush: (provider) => provider.flush(),
+  listNotImported: (provider) => ofDocuments(provider).listNotImported(),
   loadParcel: async (provider) =>
     ofDocuments(provider)
       .loadParcel()
@@ -46,6 +47,7 @@ const methods: Record<string, (provider: Provider) => Promise<unknown>> = {
 
 /** What only the package itself calls. */
 interface OfDocuments {
+  listNotImported(): Promise<string[]>;
   loadParcel(): Promise<{ parcel: { port: MessagePort } }>;
   compactByParcel(parcel: { port: MessagePort; length: number }, seen: object, clock: number): Promise<boolean>;
 }

@@ -143,7 +143,7 @@ export async function compactDatabase(Path: string, Options: SDS_OperationOption
  *
  * @example
  * const { Stores } = await describeDatabase('./notes.db')
- * console.log(Stores[0].StoreId, Stores[0].Patches) // my-store 1
+ * console.log(Stores?.[0]?.StoreId, Stores?.[0]?.Patches) // my-store 1
  */
 export async function describeDatabase(
   Path: string,

@@ -15,7 +15,7 @@ import { perform, type Tables } from './perform.ts';
 import { Records } from './records.ts';
 import { bytesOf, Statements } from './statements.ts';
 import { WalKeeper } from './wal-keeper.ts';
-import { loadStore, storesOf } from './whole-stores.ts';
+import { loadStore, notImported, storesOf } from './whole-stores.ts';
 
 /** SQLite's default, and that of the synchronous provider. */
 const PAGE_BYTES = 4096;
@@ -118,6 +118,10 @@ export class SqliteEngine implements Engine {
 
   listStores(): string[] {
     return this.#read(({ statements, records }) => storesOf(statements, records));
+  }
+
+  listNotImported(): string[] {
+    return this.#read(({ statements }) => notImported(statements));
   }
 
   loadRecord({ storeId }: Caller, key: string): Uint8Array | undefined {

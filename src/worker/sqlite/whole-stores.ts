@@ -49,6 +49,18 @@ export function removeStore(storeId: string, statements: Statements, records: Re
   );
 }
 
+/** One of the documents that `@hocuspocus/extension-sqlite` has left in a file, if nothing is stored there but these. */
+export function notImported(statements: Statements): string[] {
+  const columns =
+    'SELECT group_concat(of_table.name) AS names FROM sqlite_schema AS the_table, pragma_table_info(the_table.name) AS of_table ' +
+    "WHERE the_table.type = 'table' AND the_table.name = 'documents'";
+  if (statements.first(columns)?.names !== 'name,data') return [];
+  const own = 'SELECT 1 FROM snapshots UNION ALL SELECT 1 FROM patches';
+  const sql = `SELECT CAST(name AS BLOB) AS name FROM documents WHERE length(data) > 0 AND NOT EXISTS (${own}) LIMIT 1`;
+  const row = statements.first(sql);
+  return row === undefined ? [] : [textOf(statements, row.name)];
+}
+
 /** In the order of their names' UTF-8 bytes. */
 export function storesOf(statements: Statements, records: Records): string[] {
   // by leaps through the index, from each store to the next: there may be millions of rows
