@@ -287,3 +287,24 @@ it.each(['queued', 'committed'])(
     expect(lines).toEqual(['fine queue-full queue-full', 'fine 11']);
   },
 );
+
+it.each(['queued', 'committed'])(
+  'a prune and a release are refused behind a save that is refused since it is given no bytes: %s',
+  async (acknowledge) => {
+    const { lines } = await onFullDisk(
+      `const other = new SDS_DesktopPersistenceProvider(file, 'other');
+      await other.saveValue('hash', patchOf('value'));
+      await other.flush();
+      const calls = [
+        provider.saveSnapshot(undefined, 5), provider.prunePatches(6), provider.saveValue('hash', null), provider.releaseValue('hash'),
+      ];
+      console.log(...(await Promise.all(calls.map(outcome))));
+      console.log((await provider.loadPatchesSince(0)).length, (await other.loadValue('hash'))?.length);
+      console.log(await outcome(provider.prunePatches(4)), (await provider.loadPatchesSince(0)).length);
+      await other.close();`,
+      freshFile(),
+      `{ Acknowledge: '${acknowledge}' }`,
+    );
+    expect(lines).toEqual(['invalid-argument invalid-argument invalid-argument invalid-argument', '5 11', 'fine 2']);
+  },
+);

@@ -130,8 +130,9 @@ export class Member {
     else void soon(begin);
   }
 
-  /** A prune, or a release, that is called before the program hears of it would delete what is in no snapshot, or is another entry's. */
-  saveRefused({ operation, key }: WriteCall, error: SDS_PersistenceError): void {
+  /** Behind a save, a prune or a release that is called before the program hears of it would delete what is in no snapshot, or is another entry's. */
+  refused({ operation, key }: Pick<WriteCall, 'operation' | 'key'>, error: SDS_PersistenceError): void {
+    if (operation !== 'saveSnapshot' && operation !== 'saveValue') return;
     const name = `${operation === 'saveSnapshot' ? 'prunePatches' : 'releaseValue'} ${key}`;
     const refused = this.#refusedSaves.get(name) ?? { times: 0, error };
     refused.times++;

@@ -275,7 +275,7 @@ export class OpenBatch {
 }
 
 function refused(call: WriteCall, refusal: SDS_PersistenceError): Promise<never> {
-  if (call.operation === 'saveSnapshot' || call.operation === 'saveValue') call.member.saveRefused(call, refusal);
+  call.member.refused(call, refusal);
   return Promise.reject(refusal);
 }
 
