@@ -106,7 +106,8 @@ export interface Engine {
   // ---- a database that several processes share, over a network
 
   /**
-   * Told before each task when it was called, as in `clock.ts`; of several calls, the first one.
+   * Told before each task when it was called, as in `clock.ts`; of several calls, the first one. Again if they are tried by themselves
+   * then, since they have waited together.
    *
    * @param alongMs - how much of the time for which it waits for a lock it has waited already, behind others
    */
@@ -123,6 +124,8 @@ export class EngineError extends Error {
   readonly reported: Failure['cause'];
   /** Whether it concerns some of the calls, although its code says that of the whole database in most cases. */
   onlyOfSome: boolean;
+  /** The same, if that is not known: of `database-busy`, which passes with time; something of one store alone may be locked. */
+  mayBeOfSome = false;
 
   constructor(code: Failure['code'], reported: Failure['cause'], onlyOfSome = false) {
     super(reported.message);

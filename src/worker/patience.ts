@@ -30,9 +30,12 @@ export class WaitedInVain {
     const now = performance.now();
     const calledAt = now - msSince(askedAt, cellTime(now));
     this.alongMs = 0;
-    if (callers === undefined) return;
-    const waited = this.#until - calledAt;
-    this.alongMs = Math.max(Math.min(waited, longestWait(callers) - LEAST_LEFT_MS), 0);
+    if (callers !== undefined) this.hasWaited(this.#until - calledAt, callers);
+  }
+
+  /** What is carried out now has waited for so long. */
+  hasWaited(ms: number, callers: ReadonlySet<Caller>): void {
+    this.alongMs = Math.max(Math.min(ms, longestWait(callers) - LEAST_LEFT_MS), 0);
   }
 
   /** What is carried out now has failed. */
