@@ -125,7 +125,7 @@ export class Batches {
     const calls = new BatchReader(arena, slabs, members, first.large);
     const done = arena.cell((first.firstSlab >> 2) + SLAB_DONE);
     // a worker was lost before it was done: what is not dealt with is tried anew, each promise as a whole
-    if (done > 0 || calls.hasFlag(BATCH_FAILED)) calls.goOnBehind(done);
+    if (done > 0 || calls.hasFlag(BATCH_FAILED)) calls.goOnBehind(done, first.number);
     if (!calls.hasFlag(BATCH_ONE_BY_ONE)) {
       const { number } = batches.at(-1) ?? first;
       const published = { cells: this.#host.commitPoints, index: this.#file, value: number };
@@ -250,7 +250,7 @@ export class Batches {
     while (calls.next()) {
       if (calls.settler < done) continue;
       calls.setOutcome(outcome);
-      if (noteOutcome(calls, error)) calls.markWithoutEffect(calls.at);
+      if (noteOutcome(calls, error, number)) calls.markWithoutEffect(calls.at);
     }
   }
 }
