@@ -348,3 +348,28 @@ it('a release behind two saves that are refused one behind the other is refused 
   );
   expect(lines).toEqual(['invalid-argument invalid-argument invalid-argument invalid-argument', '11']);
 });
+
+it.each(['queued', 'committed'])(
+  'a release takes no reference of another entry if it is called before the program can know that the save before it fails: %s',
+  async (acknowledge) => {
+    const { lines } = await onFullDisk(
+      `const { createHash } = await import('node:crypto');
+      const hash = createHash('sha256').update(patchOf('value')).digest('hex');
+      const other = new SDS_DesktopPersistenceProvider(file, 'other');
+      await other.saveValue(hash, patchOf('value'));
+      await other.flush();
+      const left = async () => (await other.loadValue(hash))?.length;
+      // it is verified, so its promise is not settled at once
+      const calls = [provider.saveValue(hash, patchOf('others')), provider.releaseValue(hash)];
+      console.log(...(await Promise.all(calls.map(outcome))), await outcome(provider.flush()), await left());
+      // once it is known, it is the program's own decision
+      console.log(await outcome(provider.saveValue(hash, patchOf('others'))), await outcome(provider.releaseValue(hash)), await left());
+      await provider.close();
+      await other.close();`,
+      freshFile(),
+      `{ Acknowledge: '${acknowledge}', VerifyValues: true }`,
+    );
+    const isTold = acknowledge === 'queued' ? 'fine invalid-argument' : 'invalid-argument fine';
+    expect(lines).toEqual([`invalid-argument ${isTold} 11`, 'invalid-argument fine undefined']);
+  },
+);
