@@ -49,7 +49,7 @@ const endings = ['close', 'natural', 'exit', 'error', 'SIGTERM, close', 'SIGTERM
 const kinds = [...(Object.keys(outside) as Outside[]), ...insides, 'slow'] as const;
 const AT_ONCE = 3;
 const DISK = 'size=64m';
-/** Trouble that stays is over so long after the program's end began: `close()` waits for each call, however long that waits for a lock. */
+/** Trouble that stays is over so long after the program's end began. */
 const LONGEST_MS = 15_000;
 /** Each worker in turn may commit nothing for 10 s at the end. */
 const PATIENCE_MS = 60_000;

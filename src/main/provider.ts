@@ -480,7 +480,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     data?: Uint8Array | Parcel,
     takeOver = false,
   ): Promise<T> {
-    if (fault !== undefined || this.#closing !== undefined) return this.#refuse(operation, fault, data);
+    if (fault !== undefined || this.#closing !== undefined) {
+      if (typeof key === 'string') {
+        this.#member.refused({ operation, key: key.toWellFormed() }, this.#error(operation, fault));
+      }
+      return this.#refuse(operation, fault, data);
+    }
     const call = { member: this.#member, operation, key: key.toWellFormed(), clock };
     const promise = this.#queue.addWrite(call, data, takeOver);
     if (isExiting()) drainAtExit([this.#worker]);

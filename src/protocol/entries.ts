@@ -3,7 +3,7 @@
  * or what keys begin with, what a compaction has seen), then the data, padded to 8 bytes; none of a large write, whose bytes cross by Comlink.
  *
  *     cell 0  operation, outcome << 8, flags << 16      cell 4      settler (which promise)
- *     cell 1  member (which provider)                   cell 5      not used
+ *     cell 1  member (which provider)                   cell 5      heard; not used by a patch
  *     cell 2  length of the key                         cells 6, 7  clock, as a double
  *     cell 3  length of the data
  *
@@ -15,6 +15,8 @@ export const ENTRY_MEMBER = 1;
 export const ENTRY_KEY_LENGTH = 2;
 export const ENTRY_DATA_LENGTH = 3;
 export const ENTRY_SETTLER = 4;
+/** The last batch of whose failures the program could know when it called. */
+export const ENTRY_HEARD = 5;
 /** Counted in doubles. */
 export const ENTRY_CLOCK = 3;
 
@@ -81,10 +83,8 @@ export const FIRST_ERROR = 1;
 export const ENTRY_NO_EFFECT = 1;
 /** Of a patch: if its number is taken by other bytes, it is stored under the next free one. */
 export const ENTRY_KEEPS_BOTH = 2;
-/** Of a prune: it fails if the snapshot that its provider called before it was not stored. */
-export const ENTRY_NEEDS_SNAPSHOT = 4;
 /** Of a call that is no patch: its promise has resolved already. */
-export const ENTRY_ACKNOWLEDGED = 8;
+export const ENTRY_ACKNOWLEDGED = 4;
 
 /** Room that an entry takes. */
 export function entryBytes(keyLength: number, dataLength: number): number {

@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { SharedMemory } from './control.ts';
 import type { LoadOperation } from './entries.ts';
 import type { Failure } from './errors.ts';
+import type { FailedSave } from './failed-saves.ts';
 import type { ProviderSettings, sharedOptions } from './options.ts';
 import type { PackedBytes } from './packed-bytes.ts';
 import type { Parcel } from './parcel.ts';
@@ -40,10 +41,10 @@ export interface ProviderMessage extends ProviderFacts, Location {
   file: number;
   /** Where the delays of the file's commits are counted. */
   delays: SharedArrayBuffer;
-  /** Why the last snapshot of this provider was not stored, if so; after the loss of a worker. */
-  snapshotFailure: Failure | undefined;
-  /** Values that it believes to be stored, and are not, with the number of saves that failed; after the loss of a worker. */
-  unsavedValues: readonly { key: string; saves: number; failure: Failure }[];
+  /** That of the last snapshot of this provider, if it was not stored; after the loss of a worker. */
+  snapshotFailure: { failure: Failure; batch: number | undefined } | undefined;
+  /** Its values that were not stored; after the loss of a worker. */
+  failedSaves: readonly FailedSave<Failure>[];
   /** The one that this provider came with, if so. */
   password: string | undefined;
 }

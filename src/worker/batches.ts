@@ -57,9 +57,8 @@ const wholesale: readonly SDS_PersistenceErrorCode[] = [
   'connection-failed',
 ];
 
-function isOfAll({ code, onlyOfSome }: EngineError): boolean {
-  return wholesale.includes(code) && !onlyOfSome;
-}
+/** What so many have waited for in vain is a lock on all that there is: a thousand more would fail one after the other. */
+const MOST_APART = 50;
 
 /** What is carried out promise by promise lets other files have their turn after so long. */
 const TURN_MS = 5;
@@ -71,6 +70,8 @@ export class Batches {
   readonly #delays: Delays;
   readonly #callers: ReadonlySet<Caller>;
   readonly #inVain: WaitedInVain;
+  /** How many more may wait by themselves in vain of those that have waited together in vain. */
+  #apartLeft = 0;
 
   /** @param callers - the file's providers: while it is busy, it is waited for as long as one of them wants */
   constructor(
@@ -103,7 +104,12 @@ export class Batches {
   }
 
   /** Carries them out; whatever is thrown by that is a failure of theirs. */
-  *run(batches: Together): Generator<Wait, void, unknown> {
+  run(batches: Together): Generator<Wait, void, unknown> {
+    this.#apartLeft = MOST_APART;
+    return this.#runGuarded(batches);
+  }
+
+  *#runGuarded(batches: Together): Generator<Wait, void, unknown> {
     try {
       yield* this.#run(batches);
     } catch (error) {
@@ -119,21 +125,34 @@ export class Batches {
     const calls = new BatchReader(arena, slabs, members, first.large);
     const done = arena.cell((first.firstSlab >> 2) + SLAB_DONE);
     // a worker was lost before it was done: what is not dealt with is tried anew, each promise as a whole
-    if (done > 0 || calls.hasFlag(BATCH_FAILED)) calls.goOnBehind(done);
+    if (done > 0 || calls.hasFlag(BATCH_FAILED)) calls.goOnBehind(done, first.number);
     if (!calls.hasFlag(BATCH_ONE_BY_ONE)) {
       const { number } = batches.at(-1) ?? first;
       const published = { cells: this.#host.commitPoints, index: this.#file, value: number };
       const error = yield* this.#transact(() => calls.attempt(), published, batches);
       if (error === undefined) return this.#ended(batches);
-      if (isOfAll(error) || first.large !== undefined) return this.#fail(batches, error);
+      if (first.large !== undefined || this.#isOfAll(error, first)) return this.#fail(batches, error);
       if (batches.length > 1) {
-        for (const batch of batches) yield* this.run([batch]);
+        for (const batch of batches) yield* this.#runGuarded([batch]);
         return;
       }
     }
     yield* this.#runOneByOne(first, calls);
     this.#dealtWith(first.number);
     this.#ended(batches);
+  }
+
+  #isOfAll(error: EngineError, { askedAt }: GatheredBatch): boolean {
+    return wholesale.includes(error.code) && !error.onlyOfSome && !this.#mayBeOfSome(error, askedAt);
+  }
+
+  /** What one of them waits for in vain must not fail the others. All have waited by then, so each has a moment by itself. */
+  #mayBeOfSome({ mayBeOfSome }: EngineError, askedAt: number): boolean {
+    if (!mayBeOfSome || this.#apartLeft === 0) return false;
+    this.#apartLeft--;
+    this.#inVain.hasWaited(Number.POSITIVE_INFINITY, this.#callers);
+    this.#engine.taskBegins?.(askedAt, this.#inVain.alongMs);
+    return true;
   }
 
   /** Ends batches by an error that nobody has dealt with; those that are finished already keep their result. */
@@ -189,9 +208,9 @@ export class Batches {
       const part = settler + 1;
       const published = { cells, index: doneAt, value: part };
       const error = yield* this.#transact(() => calls.attempt(entries), published, [batch], part);
-      this.#host.progressed(false); // else whoever is blocked would take so many commits for none
+      if (error?.code !== 'database-busy') this.#host.progressed(false); // else whoever is blocked would take so many commits for none
       if (error === undefined) continue;
-      if (isOfAll(error)) return this.#failAll(number, firstSlab, error);
+      if (this.#isOfAll(error, batch)) return this.#failAll(number, firstSlab, error);
       this.#failAll(number, firstSlab, error, settler, entries);
       // only then: a new worker takes back what failed behind this, and would find the rest on a server's record
       cells[doneAt] = part;
@@ -231,7 +250,7 @@ export class Batches {
     while (calls.next()) {
       if (calls.settler < done) continue;
       calls.setOutcome(outcome);
-      if (noteOutcome(calls, error)) calls.markWithoutEffect(calls.at);
+      if (noteOutcome(calls, error, number)) calls.markWithoutEffect(calls.at);
     }
   }
 }

@@ -1,45 +1,44 @@
 /**
- * What relies on a save whose promise resolved before it was committed: the program believes that the snapshot is there, or that
- * its reference is counted. If the save failed, a prune would delete patches that are in no snapshot, and a release would
- * take the reference of somebody else, and with the last one the value that this one still needs: so they do nothing, and fail as well.
+ * What relies on a save of which the program could not know at the call that it failed: its promise had resolved, or was still
+ * pending. A prune would delete patches that are in no snapshot, and a release would take the reference of somebody else,
+ * and with the last one the value that this one still needs: so they do nothing, and fail as well.
  */
 import type { Failure } from '../protocol/errors.ts';
+import { FailedSaves, isUnheard } from '../protocol/failed-saves.ts';
 import type { ProviderMessage } from '../protocol/service.ts';
-import { EngineError, type UnsavedValues, type Writes } from './engine.ts';
+import { EngineError, type Writes } from './engine.ts';
 
 /**
- * Told of each call that is about to be carried out, and of each that has failed. Returns whether it is a release that was
+ * Told of each call of a batch that has failed, and of those of a lost worker that have not. Returns whether it is a release that was
  * refused for that, and whose caller hears of it: the main side counts it then.
  */
-export function noteOutcome(call: Writes, failure: EngineError | undefined): boolean {
-  const { operation, caller } = call;
-  if (operation === 'saveSnapshot') caller.snapshotFailure = failure;
+export function noteOutcome(call: Writes, failure: EngineError | undefined, number: number): boolean {
+  const { operation, caller, heard } = call;
+  const batch = call.isAcknowledged ? undefined : number;
+  if (operation === 'saveSnapshot') caller.snapshotFailure = failure && { failure, batch };
   if (failure === undefined) return false;
-  if (operation === 'saveValue' && call.isAcknowledged) {
-    caller.unsavedValues ??= new Map();
-    const saves = (caller.unsavedValues.get(call.key)?.saves ?? 0) + 1;
-    caller.unsavedValues.set(call.key, { saves, refusal: releaseRefused(failure.code, failure.reported) });
-  } else if (operation === 'releaseValue' && caller.unsavedValues !== undefined) {
-    const unsaved = caller.unsavedValues.get(call.key);
+  if (operation === 'saveValue') {
+    caller.failedSaves ??= new FailedSaves();
+    caller.failedSaves.add({ key: call.key, failure: releaseRefused(failure.code, failure.reported), batch }, heard);
+  } else if (operation === 'releaseValue') {
+    const refusal = caller.failedSaves?.before(call.key, heard);
     // one that has rejected for another reason is called again
-    if (unsaved === undefined || (unsaved.refusal !== failure && !call.isAcknowledged)) return false;
-    if (--unsaved.saves === 0) caller.unsavedValues.delete(call.key);
+    if (refusal === undefined || (refusal !== failure && !call.isAcknowledged)) return false;
+    caller.failedSaves?.released(call.key);
     return !call.isAcknowledged;
   }
   return false;
 }
 
-/**
- * @param needsSnapshot - whether it is a prune behind a snapshot
- * @throws if the snapshot that the provider called last, or a save of this hash, was not stored
- */
-export function refuseUnfounded(call: Writes, needsSnapshot: boolean): void {
-  const { snapshotFailure: failure, unsavedValues } = call.caller;
-  if (needsSnapshot && failure !== undefined) {
-    throw refusal('no patch was deleted, because the snapshot called', failure.code, failure.reported);
+/** @throws if the snapshot that the provider called last, or a save of this hash, was not stored, which it could not know */
+export function refuseUnfounded(call: Writes): void {
+  const { operation, heard } = call;
+  const { snapshotFailure: last, failedSaves } = call.caller;
+  if (operation === 'prunePatches' && last !== undefined && isUnheard(last.batch, heard)) {
+    throw refusal('no patch was deleted, because the snapshot called', last.failure.code, last.failure.reported);
   }
-  const unsaved = call.operation === 'releaseValue' ? unsavedValues?.get(call.key) : undefined;
-  if (unsaved !== undefined) throw unsaved.refusal;
+  const refused = operation === 'releaseValue' ? failedSaves?.before(call.key, heard) : undefined;
+  if (refused !== undefined) throw refused;
 }
 
 function releaseRefused(code: Failure['code'], cause: Failure['cause']): EngineError {
@@ -52,10 +51,13 @@ function refusal(what: string, code: Failure['code'], cause: Failure['cause']): 
   return new EngineError(code, { ...cause, message }, true);
 }
 
-/** Those that a lost worker knew of. */
-export function unsavedOf(known: ProviderMessage['unsavedValues']): UnsavedValues | undefined {
-  if (known.length === 0) return undefined;
-  return new Map(
-    known.map(({ key, saves, failure: { code, cause } }) => [key, { saves, refusal: releaseRefused(code, cause) }]),
-  );
+/** What a lost worker knew of. */
+export function failedBefore({ snapshotFailure: last, failedSaves }: ProviderMessage) {
+  const saves = failedSaves.map(({ key, batch, failure: { code, cause } }) => {
+    return { key, batch, failure: releaseRefused(code, cause) };
+  });
+  return {
+    snapshotFailure: last && { batch: last.batch, failure: new EngineError(last.failure.code, last.failure.cause) },
+    failedSaves: saves.length > 0 ? new FailedSaves(saves) : undefined,
+  };
 }

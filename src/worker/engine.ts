@@ -8,6 +8,7 @@ import { cellTime, msSince } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import type { WriteOperation } from '../protocol/entries.ts';
 import { type Failure, reportedOf } from '../protocol/errors.ts';
+import type { FailedSaves } from '../protocol/failed-saves.ts';
 import type { PackedBytes } from '../protocol/packed-bytes.ts';
 import type { ProviderFacts, RecordsFound, StoreFound } from '../protocol/service.ts';
 import { performance } from '../protocol/surroundings.ts';
@@ -43,15 +44,12 @@ export function noteCommit({ askedAt, delays }: CommitPoint): void {
 /** `part` of what is committed as a whole. */
 export const WHOLE = 2 ** 31 - 1;
 
-/** By hash: how many saves failed whose releases are still to come, and what these fail with. */
-export type UnsavedValues = Map<string, { saves: number; refusal: EngineError }>;
-
 /** What the database has to know of the provider behind a call: as it was told, and what is known of failed calls. */
 export interface Caller extends ProviderFacts {
-  /** Why the last snapshot of this provider was not stored, if so: a prune that relies on it must not be carried out. */
-  snapshotFailure: EngineError | undefined;
-  /** Values that this provider believes to be stored, and are not; `undefined` if there was never one. */
-  unsavedValues?: UnsavedValues | undefined;
+  /** That of the last snapshot of this provider, if it was not stored: a prune that relies on it must not be carried out. */
+  snapshotFailure: { failure: EngineError; batch: number | undefined } | undefined;
+  /** Values whose saves failed, with what their releases fail with; `undefined` if there was never one. */
+  failedSaves?: FailedSaves<EngineError> | undefined;
   /** For a server; or the port on which the main thread answers with one. */
   password?: string | MessagePort | undefined;
 }
@@ -67,6 +65,8 @@ export interface Writes {
   readonly keepsBoth: boolean;
   /** Of a value that is saved or released: whether its promise has resolved at the call. */
   readonly isAcknowledged: boolean;
+  /** The last batch of whose failures the program could know at the call. */
+  readonly heard: number;
   /** Valid until the transaction ends. */
   readonly data: Uint8Array;
   /** By which a call is told apart from the others of its transaction. */
@@ -106,7 +106,8 @@ export interface Engine {
   // ---- a database that several processes share, over a network
 
   /**
-   * Told before each task when it was called, as in `clock.ts`; of several calls, the first one.
+   * Told before each task when it was called, as in `clock.ts`; of several calls, the first one. Again if they are tried by themselves
+   * then, since they have waited together.
    *
    * @param alongMs - how much of the time for which it waits for a lock it has waited already, behind others
    */
@@ -123,6 +124,8 @@ export class EngineError extends Error {
   readonly reported: Failure['cause'];
   /** Whether it concerns some of the calls, although its code says that of the whole database in most cases. */
   onlyOfSome: boolean;
+  /** The same, if that is not known: of `database-busy`, which passes with time; something of one store alone may be locked. */
+  mayBeOfSome = false;
 
   constructor(code: Failure['code'], reported: Failure['cause'], onlyOfSome = false) {
     super(reported.message);

@@ -18,9 +18,7 @@ const LEAST_LEFT_MS = 20;
  * each of a hundred loads behind a locked table would fail so much later than the one before it.
  */
 export class WaitedInVain {
-  #from = 0;
   #until = Number.NEGATIVE_INFINITY;
-  #calledAt = 0;
   /** How long what is carried out now has waited along, before its turn. */
   alongMs = 0;
 
@@ -30,21 +28,19 @@ export class WaitedInVain {
    */
   begin(askedAt: number, callers: ReadonlySet<Caller> | undefined): void {
     const now = performance.now();
-    this.#calledAt = now - msSince(askedAt, cellTime(now));
+    const calledAt = now - msSince(askedAt, cellTime(now));
     this.alongMs = 0;
-    if (callers === undefined || !this.#isBehind) return;
-    const waited = this.#until - Math.max(this.#from, this.#calledAt);
-    this.alongMs = Math.max(Math.min(waited, longestWait(callers) - LEAST_LEFT_MS), 0);
+    if (callers !== undefined) this.hasWaited(this.#until - calledAt, callers);
+  }
+
+  /** What is carried out now has waited for so long. */
+  hasWaited(ms: number, callers: ReadonlySet<Caller>): void {
+    this.alongMs = Math.max(Math.min(ms, longestWait(callers) - LEAST_LEFT_MS), 0);
   }
 
   /** What is carried out now has failed. */
-  end(from: number, until: number): void {
-    if (!this.#isBehind) this.#from = from;
+  end(until: number): void {
     this.#until = until;
-  }
-
-  get #isBehind(): boolean {
-    return this.#calledAt <= this.#until;
   }
 }
 
@@ -83,7 +79,7 @@ export function* patiently<T>(
       if (asked === undefined) stopped += stoppedMs(now - triedAt);
       const deadline = begunAt + stopped + longestWait(callers) - inVain.alongMs;
       if (now >= deadline) {
-        inVain.end(begunAt, now - stopped);
+        inVain.end(now - stopped);
         throw error;
       }
       // not in step with another process that waits as well

@@ -23,9 +23,9 @@ import type {
 } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import type { FileHost } from './batches.ts';
-import { unsavedOf } from './behind-a-save.ts';
+import { failedBefore } from './behind-a-save.ts';
 import { LargeBytes } from './channel/large-bytes.ts';
-import { type Engine, EngineError, type MaybePromise } from './engine.ts';
+import type { Engine, MaybePromise } from './engine.ts';
 import { type Member, WorkerFile } from './file.ts';
 import { Loop } from './loop.ts';
 import { verified } from './verify-value.ts';
@@ -68,7 +68,7 @@ export class Service implements WorkerService, FileHost {
 
   attach(message: ProviderMessage, passwords?: MessagePort): Promise<Report> {
     this.#begin();
-    const { member: id, file: fileId, delays, snapshotFailure: failure, unsavedValues, password } = message;
+    const { member: id, file: fileId, delays, password } = message;
     const newFile = () => new WorkerFile(fileId, this.#newEngine(message, this.#control), new Delays(delays), this);
     const file = this.#files.get(fileId) ?? newFile();
     this.#files.set(fileId, file);
@@ -77,8 +77,7 @@ export class Service implements WorkerService, FileHost {
     if (known !== undefined) passwords?.close(); // it has one
     const member = known ?? {
       ...message,
-      snapshotFailure: failure && new EngineError(failure.code, failure.cause),
-      unsavedValues: unsavedOf(unsavedValues),
+      ...failedBefore(message),
       password: passwords ?? password,
       file,
     };

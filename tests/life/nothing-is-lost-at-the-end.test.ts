@@ -298,6 +298,24 @@ describe('nothing is lost when a program ends', () => {
     expect(stderr.match(/may be lost/g)).toHaveLength(1);
   });
 
+  it('by process.exit(), but a file that stays locked is given up, however many loads wait for it before a write', async () => {
+    const file = freshFile();
+    const { code, stderr } = await runProgram(
+      `import { DatabaseSync } from 'node:sqlite';
+      const holder = new DatabaseSync(file);
+      holder.exec('CREATE TABLE another (it)'); // without a write-ahead log
+      holder.exec('BEGIN EXCLUSIVE'); // held to the end
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 3000 });
+      for (let count = 0; count < 1000; count++) provider.loadSnapshot().catch(() => undefined);
+      void provider.appendPatch(new Uint8Array(9), 1);
+      setImmediate(() => process.exit(holder.isTransaction ? 0 : 1));`,
+      file,
+      { flags: ['--disable-warning=ExperimentalWarning'] },
+    );
+    expect(code).toBe(0);
+    expect(stderr).toContain('nothing was committed for 10000 ms');
+  });
+
   it('by process.exit(), also after the end of a worker whose file, kept in memory, is closed later', async () => {
     const file = freshFile();
     const ended = await runProgram(

@@ -7,6 +7,7 @@ import {
   describeOnPostgresql,
   itOnOwnServer,
   ownPlace,
+  ownServer,
   postgresql,
   proxiedPlace,
   server,
@@ -24,6 +25,8 @@ const NOTING = `
       RETURN NULL;
     END $$;
   CREATE TRIGGER noted AFTER UPDATE ON sds_holders FOR EACH ROW WHEN (NEW.incarnation <> OLD.incarnation) EXECUTE FUNCTION note();`;
+
+type Opened = SDS_DesktopPersistenceProvider;
 
 function open(
   url: string,
@@ -243,6 +246,39 @@ describeOnPostgresql('a lock', () => {
     await other.query('ROLLBACK');
     await second;
   });
+
+  it('on the rows of one store fails no call on another one that was gathered with it', async () => {
+    const url = await postgresql.freshPlace();
+    const [locked, free] = ['locked', 'free'].map((store) => open(url, store, 300)) as [Opened, Opened];
+    await Promise.all([locked.saveSnapshot(patchOf(1), 1), free.ready()]);
+    const other = await otherProgram(url);
+    await other.query("SELECT * FROM sds_snapshots WHERE store_id = 'locked' FOR UPDATE");
+    const calls: Promise<void>[] = [locked.saveSnapshot(patchOf(2), 2)];
+    await expect.poll(() => server.waitingForLock(databaseOf(url))).toHaveLength(1);
+    // gathered while that one waits
+    calls.push(locked.saveSnapshot(patchOf(3), 3), free.appendPatch(patchOf(1), 1), locked.appendPatch(patchOf(4), 4));
+    const ended = await Promise.allSettled(calls);
+    expect(ended.map(codeOf)).toEqual(['database-busy', 'database-busy', 'carried out', 'carried out']);
+    await other.query('ROLLBACK');
+    expect(await locked.loadSnapshot()).toEqual(patchOf(1));
+  });
+
+  itOnOwnServer(
+    'on a whole table is not waited for by each of a thousand calls that have waited for it together',
+    async () => {
+      const own = await ownServer({ settings: { log_min_error_statement: 'panic' } });
+      const database = await own.freshDatabase();
+      const url = own.url(database);
+      const providers = Array.from({ length: 1000 }, (_, at) => open(url, `store ${at}`, 300));
+      await Promise.all(providers.map((provider) => provider.ready()));
+      const other = await own.connect(database);
+      await other.query('BEGIN; LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
+      const ended = await Promise.allSettled(providers.map((provider) => provider.appendPatch(patchOf(1), 1)));
+      expect(new Set(ended.map(codeOf))).toEqual(new Set(['database-busy']));
+      expect(own.log.match(/lock timeout/g)?.length).toBeLessThan(500);
+      await other.end();
+    },
+  );
 
   it('that keeps a store from being given back keeps it only while it is there, though nothing else is closed', async () => {
     const url = await postgresql.freshPlace();

@@ -442,6 +442,22 @@ describeOnPostgresql('who owns a store', () => {
     await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
   });
 
+  it.each<[string, (provider: SDS_DesktopPersistenceProvider) => Promise<unknown>]>([
+    ['a write', (provider) => provider.appendPatch(patchOf(1), 1)],
+    ['a load', (provider) => provider.loadPatchesSince(0)],
+  ])('one is lost also for whoever has had it since %s, after an opening that failed', async (_call, call) => {
+    const { proxy, url, database } = await proxiedPlace();
+    proxy.refuse();
+    const owner = open(url, 'store', { RetryForMs: 0 });
+    await expect(owner.ready()).rejects.toMatchObject({ code: 'connection-failed' });
+    proxy.accept();
+    await call(owner);
+    // as if another process had taken it over, and given it back
+    await server.query('DELETE FROM sds_claims', [], database);
+    proxy.cutNow();
+    await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
+  });
+
   it('one that was lost is had again by a provider that never had it, once those are closed that have', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const [owner, other] = [open(url, 'store'), open(url, 'store')];

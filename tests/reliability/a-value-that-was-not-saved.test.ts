@@ -105,5 +105,64 @@ for (const [size, bytes] of [
       expect(await outcomeOf(provider.flush())).toBe('fine');
       expect(countOf(file)).toEqual([1]);
     });
+
+    describe('and releases before it can know that', () => {
+      /** Another process has the file until calls were made, of which the first one fails. */
+      async function failing(
+        call: (provider: SDS_DesktopPersistenceProvider) => Promise<unknown>[],
+        whileLocked: () => Promise<unknown> = async () => {},
+      ) {
+        const file = freshFile();
+        const options = { Acknowledge: 'committed', BusyTimeoutMs: 300 } as const;
+        const provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
+        onTestFinished(() => provider.close());
+        await provider.ready();
+        await provider.saveValue('hash', bytes);
+        const other = new DatabaseSync(file);
+        other.exec('BEGIN IMMEDIATE');
+        const [first, ...others] = call(provider).map(outcomeOf);
+        const outcomes = [await first];
+        await whileLocked();
+        other.close();
+        outcomes.push(...(await Promise.all(others)));
+        return { file, provider, outcomes };
+      }
+
+      /** One that is committed by itself, for which the file is free by then. */
+      const inBetween = (provider: SDS_DesktopPersistenceProvider) => provider.saveSnapshot(new Uint8Array(300_000), 1);
+
+      it('stays, and goes when the first one is', async () => {
+        const { file, provider, outcomes } = await failing((provider) => [
+          provider.saveValue('hash', bytes),
+          inBetween(provider),
+          provider.releaseValue('hash'),
+          provider.saveValue('hash', bytes),
+          provider.releaseValue('hash'),
+        ]);
+        const refused = expect.stringMatching(/^database-busy: releaseValue .*no reference was taken away/);
+        expect(outcomes).toEqual([expect.stringMatching(/^database-busy: saveValue/), 'fine', refused, 'fine', 'fine']);
+        expect(countOf(file)).toEqual([1]);
+        expect(await outcomeOf(provider.releaseValue('hash'))).toBe('fine');
+        expect(await provider.loadValue('hash')).toBeUndefined();
+      });
+
+      it('goes when it is released by a program that knows', async () => {
+        const { provider, outcomes } = await failing((provider) => {
+          const saved = provider.saveValue('hash', bytes);
+          return [saved, saved.catch(() => provider.releaseValue('hash')), inBetween(provider)];
+        });
+        expect(outcomes).toEqual([expect.stringMatching(/^database-busy: saveValue/), 'fine', 'fine']);
+        expect(await provider.loadValue('hash')).toBeUndefined();
+      });
+
+      it('stays also if the worker is lost before it comes to the release', async () => {
+        const { file, outcomes } = await failing(
+          (provider) => [provider.saveValue('hash', bytes), inBetween(provider), provider.releaseValue('hash')],
+          () => Promise.all([...livingWorkers].map((worker) => worker.terminate())),
+        );
+        expect(outcomes[2]).toMatch(/^database-busy: releaseValue .*no reference was taken away/);
+        expect(countOf(file)).toEqual([1]);
+      });
+    });
   });
 }

@@ -268,6 +268,31 @@ describe('a prune that is called before the program can know that the snapshot b
       expect(lines).toEqual(['fine queue-full queue-full 5', 'fine 2']);
     },
   );
+
+  it('but that of a later snapshot, which is stored, does', async () => {
+    const { lines } = await onFullDisk(
+      `const calls = [provider.saveSnapshot(undefined, 3), provider.saveSnapshot(${small}, 5), provider.prunePatches(6)];
+      console.log(...(await Promise.all(calls.map(outcome))), (await provider.loadPatchesSince(0)).length);`,
+      freshFile(),
+    );
+    expect(lines).toEqual(['invalid-argument fine fine 0']);
+  });
+
+  it("with Acknowledge: 'committed', where the snapshot called before that one has settled", async () => {
+    const { lines } = await onFullDisk(
+      `const { DatabaseSync } = await import('node:sqlite');
+      const other = new DatabaseSync(file);
+      other.exec("CREATE TRIGGER refusal BEFORE INSERT ON snapshots WHEN NEW.clock = 5 BEGIN SELECT RAISE(ABORT, 'no'); END");
+      other.close();
+      // each of them is a batch by itself
+      const [first, second] = [provider.saveSnapshot(${large}, 3), provider.saveSnapshot(${large}, 5)];
+      console.log(await outcome(first));
+      console.log(...(await Promise.all([second, provider.prunePatches(6)].map(outcome))), (await provider.loadPatchesSince(0)).length);`,
+      freshFile(),
+      "{ Acknowledge: 'committed' }",
+    );
+    expect(lines).toEqual(['fine', 'invalid-argument invalid-argument 5']);
+  });
 });
 
 it.each(['queued', 'committed'])(
@@ -285,5 +310,66 @@ it.each(['queued', 'committed'])(
       `{ Acknowledge: '${acknowledge}', Overflow: 'reject', MaxPendingBytes: 20_000 }`,
     );
     expect(lines).toEqual(['fine queue-full queue-full', 'fine 11']);
+  },
+);
+
+it.each(['queued', 'committed'])(
+  'a prune and a release are refused behind a save that is refused since it is given no bytes: %s',
+  async (acknowledge) => {
+    const { lines } = await onFullDisk(
+      `const other = new SDS_DesktopPersistenceProvider(file, 'other');
+      await other.saveValue('hash', patchOf('value'));
+      await other.flush();
+      const calls = [
+        provider.saveSnapshot(undefined, 5), provider.prunePatches(6), provider.saveValue('hash', null), provider.releaseValue('hash'),
+      ];
+      console.log(...(await Promise.all(calls.map(outcome))));
+      console.log((await provider.loadPatchesSince(0)).length, (await other.loadValue('hash'))?.length);
+      console.log(await outcome(provider.prunePatches(4)), (await provider.loadPatchesSince(0)).length);
+      await other.close();`,
+      freshFile(),
+      `{ Acknowledge: '${acknowledge}' }`,
+    );
+    expect(lines).toEqual(['invalid-argument invalid-argument invalid-argument invalid-argument', '5 11', 'fine 2']);
+  },
+);
+
+it('a release behind two saves that are refused one behind the other is refused as long as nobody has heard of the second', async () => {
+  const { lines } = await onFullDisk(
+    `const other = new SDS_DesktopPersistenceProvider(file, 'other');
+    await other.saveValue('hash', patchOf('value'));
+    await other.flush();
+    const calls = [provider.saveValue('hash', null), provider.releaseValue('hash')];
+    calls.push(Promise.resolve().then(() => provider.releaseValue('hash')), provider.saveValue('hash', null));
+    console.log(...(await Promise.all(calls.map(outcome))));
+    console.log((await other.loadValue('hash'))?.length);
+    await other.close();`,
+    freshFile(),
+  );
+  expect(lines).toEqual(['invalid-argument invalid-argument invalid-argument invalid-argument', '11']);
+});
+
+it.each(['queued', 'committed'])(
+  'a release takes no reference of another entry if it is called before the program can know that the save before it fails: %s',
+  async (acknowledge) => {
+    const { lines } = await onFullDisk(
+      `const { createHash } = await import('node:crypto');
+      const hash = createHash('sha256').update(patchOf('value')).digest('hex');
+      const other = new SDS_DesktopPersistenceProvider(file, 'other');
+      await other.saveValue(hash, patchOf('value'));
+      await other.flush();
+      const left = async () => (await other.loadValue(hash))?.length;
+      // it is verified, so its promise is not settled at once
+      const calls = [provider.saveValue(hash, patchOf('others')), provider.releaseValue(hash)];
+      console.log(...(await Promise.all(calls.map(outcome))), await outcome(provider.flush()), await left());
+      // once it is known, it is the program's own decision
+      console.log(await outcome(provider.saveValue(hash, patchOf('others'))), await outcome(provider.releaseValue(hash)), await left());
+      await provider.close();
+      await other.close();`,
+      freshFile(),
+      `{ Acknowledge: '${acknowledge}', VerifyValues: true }`,
+    );
+    const isTold = acknowledge === 'queued' ? 'fine invalid-argument' : 'invalid-argument fine';
+    expect(lines).toEqual([`invalid-argument ${isTold} 11`, 'invalid-argument fine undefined']);
   },
 );

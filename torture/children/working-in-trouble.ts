@@ -114,7 +114,8 @@ class Store {
         say(`kept ${what}`);
       }, ignored);
     }
-    if (random.chance(0.5)) bytes?.fill(0xee);
+    // what was handed over has no length any more, and can not be written to
+    if (random.chance(0.5) && bytes !== undefined && bytes.length > 0) bytes.fill(0xee);
     return promise;
   }
 

@@ -3,6 +3,7 @@ import {
   ENTRY_CLOCK,
   ENTRY_DATA_LENGTH,
   ENTRY_HEADER,
+  ENTRY_HEARD,
   ENTRY_KEY_LENGTH,
   ENTRY_MEMBER,
   ENTRY_SETTLER,
@@ -74,6 +75,7 @@ export class BatchWriter {
     length: number,
     key: string,
     keyLength: number,
+    heard = 0,
   ): boolean {
     const at = this.#at;
     const next = at + entryBytes(keyLength, length);
@@ -85,6 +87,7 @@ export class BatchWriter {
     cells[cell + ENTRY_KEY_LENGTH] = keyLength;
     cells[cell + ENTRY_DATA_LENGTH] = length;
     cells[cell + ENTRY_SETTLER] = settler;
+    cells[cell + ENTRY_HEARD] = heard;
     doubles[(at >> 3) + ENTRY_CLOCK] = clock;
     if (keyLength > 0) bytes.write(key, at + ENTRY_HEADER, keyLength, 'utf8');
     if (data !== undefined) bytes.set(data, at + ENTRY_HEADER + keyLength);

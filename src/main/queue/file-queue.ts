@@ -5,7 +5,7 @@ import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import type { Loaded, Location } from '../../protocol/service.ts';
 import { INLINE_LIMIT } from '../../protocol/slabs.ts';
-import { Promise, performance } from '../../protocol/surroundings.ts';
+import { Promise, performance, soon } from '../../protocol/surroundings.ts';
 import { begin } from '../observe/channels.ts';
 import { FileObserver } from '../observe/file-observer.ts';
 import { takeMark } from '../transfer.ts';
@@ -57,6 +57,9 @@ export class FileQueue implements OpenBatchOwner, Settled {
   isInFlight = false;
   /** How many batches and loads the worker has finished. */
   finishedItems = 0;
+  heard: number;
+  /** Batches of which the program hears at the end of the current job. */
+  #aboutToBeHeard = 0;
   readonly host: QueueHost;
   readonly #openBatch: OpenBatch;
   /** Complete but not sent, oldest first. */
@@ -74,6 +77,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.location = location;
     this.observer = new FileObserver(location.path);
     this.#inFlight = new InFlight(({ number }) => reached(this.commitPoint, number));
+    this.heard = this.commitPoint;
     this.#openBatch = new OpenBatch(this, host, this.commitPoint);
   }
 
@@ -237,6 +241,22 @@ export class FileQueue implements OpenBatchOwner, Settled {
     if (this.#openBatch.is(batch)) this.#openBatch.complete(); // the worker has sealed it
     settleBatch(batch, this);
   };
+
+  isTold({ number }: Batch, hasFailed: boolean): void {
+    if (!hasFailed && this.#aboutToBeHeard === 0) {
+      this.#isHeard(number);
+      return;
+    }
+    this.#aboutToBeHeard++;
+    void soon(() => {
+      this.#aboutToBeHeard--;
+      this.#isHeard(number);
+    });
+  }
+
+  #isHeard(number: number): void {
+    if (!reached(this.heard, number)) this.heard = number; // one that could not be sent has ended before its turn
+  }
 
   answer(load: Load, loaded: Loaded): void {
     if (!this.#inFlight.take(load)) {

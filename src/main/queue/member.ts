@@ -1,6 +1,7 @@
 /** A provider as its file sees it: the store it speaks for, and what became of its calls. */
 import type { LoadOperation, Operation, WriteOperation } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
+import { FailedSaves } from '../../protocol/failed-saves.ts';
 import type { ProviderSettings } from '../../protocol/options.ts';
 import type { Report } from '../../protocol/service.ts';
 import { looksLikeSha256 } from '../../protocol/sha-256.ts';
@@ -48,18 +49,11 @@ export class Member {
   wasOpened = false;
   /** Whether anything was found in its store, or stored: on a full disk, a database may be read that can't be opened. */
   wasServed = false;
-  /** Why the last snapshot was not stored, if so. */
-  snapshotFailure: SDS_PersistenceError | undefined;
-  /**
-   * Whether a prune relies on the snapshot that was called last: the program does not know yet what becomes of it, or believes
-   * that it is stored since its promise has resolved.
-   */
-  pruneNeedsSnapshot = false;
+  /** Why the last snapshot was not stored, if so; and the batch of which the program hears, unless its promise had resolved. */
+  snapshotFailure: { failure: SDS_PersistenceError; batch: number | undefined } | undefined;
   /** Why saves were refused, and how often, as long as the program does not know: by what would rely on them. */
   readonly #refusedSaves = new Map<string, { times: number; error: SDS_PersistenceError }>();
-  #snapshots = 0;
-  /** Values whose save failed after its promise had resolved, and that were not released since: how often, and why. */
-  readonly unsavedValues = new Map<string, { saves: number; error: SDS_PersistenceError }>();
+  readonly failedSaves = new FailedSaves<SDS_PersistenceError>();
   /** Methods that failed and have not succeeded since. */
   readonly #failing = new Set<Operation>();
   /** Who waits for an attempt to open its database, and, once it goes, for the worker to forget it. */
@@ -103,12 +97,8 @@ export class Member {
 
   /** Told of a snapshot that is called, and by what its end is told: what is called meanwhile is kept from prunes. */
   snapshotCalled(clock: number, settler: { ended?: (isStored: boolean) => void }, isAcknowledged: boolean): void {
-    this.pruneNeedsSnapshot = true;
     this.#refusedSaves.delete('prunePatches ');
-    const number = ++this.#snapshots;
-    const isHeard = () => {
-      if (number === this.#snapshots) this.pruneNeedsSnapshot = false;
-    };
+    if (clock === 0) return; // it is not known what it has
     const { store } = this;
     let begun = false;
     let ended = false;
@@ -119,19 +109,18 @@ export class Member {
     };
     settler.ended = (isStored) => {
       ended = true;
-      if (!isAcknowledged) void soon(isHeard);
-      if (clock === 0) return;
       if (!isAcknowledged) void store.snapshotSettles();
       store.snapshotEnded(clock, isStored, begun);
     };
-    if (isAcknowledged || clock === 0) return; // nothing is called meanwhile, or it is not known what it has
+    if (isAcknowledged) return; // nothing is called meanwhile
     if (this.settings.Acknowledge === 'committed') begin();
     // as with a promise that resolves at once: only what follows the present run of the program comes meanwhile
     else void soon(begin);
   }
 
-  /** A prune, or a release, that is called before the program hears of it would delete what is in no snapshot, or is another entry's. */
-  saveRefused({ operation, key }: WriteCall, error: SDS_PersistenceError): void {
+  /** Behind a save, a prune or a release that is called before the program hears of it would delete what is in no snapshot, or is another entry's. */
+  refused({ operation, key }: Pick<WriteCall, 'operation' | 'key'>, error: SDS_PersistenceError): void {
+    if (operation !== 'saveSnapshot' && operation !== 'saveValue') return;
     const name = `${operation === 'saveSnapshot' ? 'prunePatches' : 'releaseValue'} ${key}`;
     const refused = this.#refusedSaves.get(name) ?? { times: 0, error };
     refused.times++;
@@ -177,28 +166,23 @@ export class Member {
     if (operation === 'saveSnapshot') this.snapshotFailure = undefined;
   }
 
-  failed(operation: Operation, error: SDS_PersistenceError, place: number): void {
+  failed(operation: Operation, error: SDS_PersistenceError, place: number, batch?: number): void {
     this.failures.add(error, place);
     if (error.code === 'fenced' && this.wasOpened && !this.#isFenced) {
       this.#isFenced = true;
       tell('fenced', { Path: this.dbPath, StoreId: this.storeId, Message: error.message });
     }
     this.#failing.add(operation);
-    if (operation === 'saveSnapshot') this.snapshotFailure = error;
+    if (operation === 'saveSnapshot') this.snapshotFailure = { failure: error, batch };
   }
 
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
   failedUnheard(error: SDS_PersistenceError, { operation, key }: WriteCall): void {
     this.failures.lastIsUnheard(error); // that is the call that is told of now
-    const { saves = 0 } = this.unsavedValues.get(key) ?? {};
-    if (operation === 'saveValue') this.unsavedValues.set(key, { saves: saves + 1, error });
-    else if (operation === 'releaseValue') this.unsavedReleased(key);
+    const failed = { failure: error, batch: undefined };
+    if (operation === 'saveSnapshot') this.snapshotFailure = failed;
+    else if (operation === 'saveValue') this.failedSaves.add({ key, ...failed });
+    else if (operation === 'releaseValue') this.failedSaves.released(key);
     warnOfFailure(this.dbPath, this.storeId, error);
-  }
-
-  /** A release has failed since the save before it had: that reference is done with. */
-  unsavedReleased(key: string): void {
-    const unsaved = this.unsavedValues.get(key);
-    if (unsaved !== undefined && --unsaved.saves === 0) this.unsavedValues.delete(key);
   }
 }

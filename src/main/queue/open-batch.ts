@@ -3,7 +3,7 @@
  * the worker has begun with the batch.
  */
 import { types } from 'node:util';
-import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH, ENTRY_NEEDS_SNAPSHOT, entryBytes } from '../../protocol/entries.ts';
+import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH, entryBytes } from '../../protocol/entries.ts';
 import { makeError, SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
@@ -47,6 +47,8 @@ export interface BatchHost extends Awaited {
 export interface OpenBatchOwner {
   readonly dbPath: string;
   readonly observer: FileObserver;
+  /** The last batch of whose failures the program can know. */
+  readonly heard: number;
   refusalOf(call: string): SDS_PersistenceError | undefined;
   /** There is a new batch: sends it while calls are still added to it; false if it has to wait. */
   share(batch: Batch): boolean;
@@ -131,7 +133,10 @@ export class OpenBatch {
       member.store.run = undefined; // the calls of a store keep their order, even if some fail
       const gathered = large === undefined && types.isUint8Array(data) ? data : undefined;
       const gatheredLength = gathered === undefined ? 0 : length;
-      if (this.#writer.write(operation, flags, member.id, index, clock, gathered, gatheredLength, key, keyLength)) {
+      const { heard } = this.#queue;
+      if (
+        this.#writer.write(operation, flags, member.id, index, clock, gathered, gatheredLength, key, keyLength, heard)
+      ) {
         if (large !== undefined) {
           batch.large = large;
           this.#host.memory.largeBytes += length;
@@ -275,7 +280,7 @@ export class OpenBatch {
 }
 
 function refused(call: WriteCall, refusal: SDS_PersistenceError): Promise<never> {
-  if (call.operation === 'saveSnapshot' || call.operation === 'saveValue') call.member.saveRefused(call, refusal);
+  call.member.refused(call, refusal);
   return Promise.reject(refusal);
 }
 
@@ -283,10 +288,9 @@ function refused(call: WriteCall, refusal: SDS_PersistenceError): Promise<never>
 function entryFlags(call: WriteCall, large: LargeBytes | undefined): number {
   const { member, operation } = call;
   const ofPatch = operation === 'appendPatch' && member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
-  const needsSnapshot = operation === 'prunePatches' && member.pruneNeedsSnapshot ? ENTRY_NEEDS_SNAPSHOT : 0;
   const mayBeLost = operation === 'saveValue' && large?.isShared === false;
   const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
-  return ofPatch | needsSnapshot | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);
+  return ofPatch | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);
 }
 
 function beginRun(batch: Batch, member: Member, clock: number): Run {

@@ -2,7 +2,9 @@
 
 import type { Arena } from '../../protocol/arena.ts';
 import {
+  ENTRY_ACKNOWLEDGED,
   ENTRY_DATA_LENGTH,
+  ENTRY_HEARD,
   ENTRY_KEY_LENGTH,
   ENTRY_NO_EFFECT,
   ENTRY_SETTLER,
@@ -32,6 +34,8 @@ export interface Settled {
   readonly dbPath: string;
   readonly observer: FileObserver;
   readonly host: BatchHost;
+  /** Whoever waits for that batch is about to hear what became of it. */
+  isTold(batch: Batch, hasFailed: boolean): void;
 }
 
 export function settleBatch(batch: Batch, queue: Settled): void {
@@ -48,6 +52,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
   const first = failed?.values().next().value;
   queue.host.settled(first?.code === 'database-busy' && failed?.size === batch.settlers.length);
   queue.observer.ended(batch, first); // told before anybody goes on
+  queue.isTold(batch, failed !== undefined);
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
   for (let index = 0; index < settlers.length; index++) {
@@ -57,7 +62,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
     const error = failed?.get(index);
     settler.ended?.(error === undefined);
     if (error !== undefined) {
-      member.failed(operation, error, batch.place);
+      member.failed(operation, error, batch.place, batch.number);
       warnOfLoss(member.dbPath, member.storeId, error);
       settler.reject(error);
       continue;
@@ -81,14 +86,18 @@ function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
     const { member, operation, key } = settler.call;
     if (flagsOf(word) & ENTRY_NO_EFFECT) {
       if (operation === 'compactStore') settler.wasLeft = true;
-      else if (operation === 'releaseValue') member.unsavedReleased(key);
+      else if (operation === 'releaseValue') member.failedSaves.released(key);
       else member.collided();
     }
     const outcome = outcomeOf(word);
     if (outcome < FIRST_ERROR || failed.has(index)) continue;
     const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
     const cause = queue.host.channel.errorBoard.causeOf(queue.id, batch.number, index, outcome);
-    failed.set(index, batch.large?.lost ?? makeError(code, operation, queue.dbPath, undefined, cause));
+    const error = batch.large?.lost ?? makeError(code, operation, queue.dbPath, undefined, cause);
+    failed.set(index, error);
+    if (operation === 'saveValue' && (flagsOf(word) & ENTRY_ACKNOWLEDGED) === 0) {
+      member.failedSaves.add({ key, failure: error, batch: batch.number }, arena.cell(cell + ENTRY_HEARD));
+    }
   }
   return failed;
 }

@@ -14,6 +14,7 @@ import type { WorkerLink } from './worker-link.ts';
 export function sendAttach(link: WorkerLink, queue: FileQueue, member: Member): void {
   queue.completeBatch();
   const { Password, ...settings } = member.settings;
+  const { snapshotFailure: last } = member;
   const message: ProviderMessage = {
     ...queue.location,
     ...settings,
@@ -25,12 +26,8 @@ export function sendAttach(link: WorkerLink, queue: FileQueue, member: Member): 
     exclusive: settings.Ownership === 'exclusive',
     // one that leaves may have given its store back, although nobody has heard of that: whoever has opened it since owns it
     owned: member.wasOwned && member.onDetach === undefined,
-    snapshotFailure: member.snapshotFailure && failureOf(member.snapshotFailure),
-    unsavedValues: Array.from(member.unsavedValues, ([key, { saves, error }]) => ({
-      key,
-      saves,
-      failure: failureOf(error),
-    })),
+    snapshotFailure: last && { batch: last.batch, failure: failureOf(last.failure) },
+    failedSaves: Array.from(member.failedSaves, (save) => ({ ...save, failure: failureOf(save.failure) })),
   };
   const port = Password === undefined ? undefined : passwordAnswers(Password);
   link.call(

@@ -5,10 +5,10 @@ import {
   ENTRY_CLOCK,
   ENTRY_DATA_LENGTH,
   ENTRY_HEADER,
+  ENTRY_HEARD,
   ENTRY_KEEPS_BOTH,
   ENTRY_KEY_LENGTH,
   ENTRY_MEMBER,
-  ENTRY_NEEDS_SNAPSHOT,
   ENTRY_NO_EFFECT,
   ENTRY_SETTLER,
   entryBytes,
@@ -44,6 +44,7 @@ export class BatchReader implements Writes {
   #outcome = OUTCOME_OPEN;
   settler = 0;
   clock = 0;
+  heard = 0;
   caller!: Caller;
 
   readonly #arena: Arena;
@@ -123,7 +124,7 @@ export class BatchReader implements Writes {
    * Of a batch that a lost worker has begun to carry out promise by promise: takes back the failures behind the promises that are
    * dealt with; and notes what became of these, so that a prune or a release is judged as that worker would have judged it.
    */
-  goOnBehind(done: number): void {
+  goOnBehind(done: number, number: number): void {
     this.rewind();
     this.#readsAll = true;
     while (this.next()) {
@@ -136,8 +137,8 @@ export class BatchReader implements Writes {
       const failure = code && new EngineError(code, { message });
       // a release that is marked was refused
       const isRefused = (this.#flags & ENTRY_NO_EFFECT) !== 0;
-      const refusal = isRefused ? this.caller.unsavedValues?.get(this.key)?.refusal : undefined;
-      noteOutcome(this, failure && (refusal ?? failure));
+      const refusal = isRefused ? this.caller.failedSaves?.before(this.key, this.heard) : undefined;
+      noteOutcome(this, failure && (refusal ?? failure), number);
     }
     this.#readsAll = false;
   }
@@ -161,6 +162,7 @@ export class BatchReader implements Writes {
       this.#outcome = outcomeOf(word);
       this.#flags = flagsOf(word);
       this.settler = arena.cell(cell + ENTRY_SETTLER);
+      this.heard = arena.cell(cell + ENTRY_HEARD);
       this.#keyLength = keyLength;
       this.#dataLength = dataLength;
       this.clock = arena.doubles[(at >> 3) + ENTRY_CLOCK] ?? 0;
@@ -169,8 +171,8 @@ export class BatchReader implements Writes {
       if (caller === undefined) throw new Error(`there is no provider ${callerId}`); // a fault of this program
       this.caller = caller;
       if (this.#carriesOut && this.operation !== 'appendPatch') {
-        noteOutcome(this, undefined);
-        refuseUnfounded(this, (this.#flags & ENTRY_NEEDS_SNAPSHOT) !== 0);
+        if (this.operation === 'saveSnapshot') this.caller.snapshotFailure = undefined;
+        refuseUnfounded(this);
         if (this.caller.VerifyValues) refuseFalseValue(this);
       }
       return true;

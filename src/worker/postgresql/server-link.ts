@@ -121,7 +121,8 @@ export class ServerLink {
           if (++fenced < MOST_AT_ONCE) continue;
         } else if (error.retry === 'no') {
           // the right, or the table, that this lacks may be of no concern to others
-          error.onlyOfSome = used !== undefined && error.code !== 'database-busy';
+          error.mayBeOfSome = used !== undefined && error.code === 'database-busy';
+          error.onlyOfSome = used !== undefined && !error.mayBeOfSome;
           // what a lost connection was at may still keep this process's row locked
           const isKeptOut = error.code === 'database-busy' && used === undefined && this.#awaySince !== undefined;
           if (!isKeptOut) throw failed(error);
