@@ -41,6 +41,10 @@ const LONG_MS = 60_000;
 const OTHERS = 1_000_000_000;
 const tables = ['sds_patches', 'sds_snapshots', 'sds_values', 'sds_holders', 'sds_stores', 'sds_claims'] as const;
 const modes = ['ACCESS EXCLUSIVE', 'EXCLUSIVE', 'SHARE'] as const;
+const REFUSING = `
+  CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+  CREATE OR REPLACE TRIGGER refusing BEFORE INSERT ON sds_patches FOR EACH ROW WHEN (NEW.clock % 50 = 7) EXECUTE FUNCTION refuse()`;
+const NOT_REFUSING = 'DROP FUNCTION IF EXISTS refuse CASCADE';
 /** Rejected only after `RetryForMs`. */
 const waited: readonly string[] = ['connection-failed', 'read-only'];
 
@@ -132,6 +136,31 @@ const outside = {
     begin: (victim) =>
       withSetting(victim, 'SET default_transaction_read_only = on', 'RESET default_transaction_read_only'),
   },
+  'short of time': {
+    codes: ['database-busy', 'connection-failed'],
+    begin: (victim) => withSetting(victim, 'SET statement_timeout = 20', 'RESET statement_timeout'),
+  },
+  /** Some patches fail, and no other call with them; to make a trigger, and to take it away, locks the table. */
+  refused: {
+    codes: ['io-error', 'database-busy'],
+    begin({ server, database }) {
+      let isOver = false;
+      const ask = (sql: string) => server.query(sql, [], database);
+      const make = untilDone(
+        () => ask(REFUSING),
+        () => isOver,
+      );
+      return async () => {
+        isOver = true;
+        await make;
+        await within(
+          PATIENCE_MS,
+          'the end of the trigger',
+          untilDone(() => ask(NOT_REFUSING)),
+        );
+      };
+    },
+  },
   locked: {
     codes: ['database-busy'],
     begin: ({ server, database, random }) => {
@@ -197,11 +226,13 @@ function landOn(server: PostgresqlServer): Land {
       Ownership: random.chance(0.2) ? 'shared' : 'exclusive',
     }),
     mayBeStored: (failed) => failed === 'connection-failed' || failed === 'worker-lost',
-    codesOf(kind, isVictim, { RetryForMs }) {
+    codesOf(kind, isVictim, { RetryForMs, BusyTimeoutMs }) {
       if (!isOutside(kind)) return [];
       const { codes, isEverywhere }: Trouble = outside[kind];
       if (!isVictim && isEverywhere !== true) return [];
-      return RetryForMs === LONG_MS ? codes.filter((code) => !waited.includes(code)) : codes;
+      const found = RetryForMs === LONG_MS ? codes.filter((code) => !waited.includes(code)) : codes;
+      // the locks of a lost connection last until the server has ended what serves it
+      return BusyTimeoutMs === 0 && codes.includes('connection-failed') ? [...found, 'database-busy'] : found;
     },
     async sceneOf() {
       const direct = [await engine.freshPlace(), await engine.freshPlace(), await engine.freshPlace()];

@@ -71,7 +71,7 @@ export function toldBy(lines: readonly string[], isReported: (id: string) => boo
 /** What of it is not as it was promised. */
 export function brokenPromises(rows: Rows, id: string, told: Told, promised: Promised): string[] {
   const broken: string[] = [];
-  const { patches, values, snapshot } = rowsOfStore(rows, id, (what) => broken.push(`${id}: ${what}`));
+  const { patches, values, counted, snapshot } = rowsOfStore(rows, id, (what) => broken.push(`${id}: ${what}`));
   const patchCalls = told.calls.filter(isPatch);
   const isThere = ({ number }: Call) => patches.has(number) || number <= snapshot;
   const tell = (what: string, found: Call[]) => {
@@ -95,6 +95,8 @@ export function brokenPromises(rows: Rows, id: string, told: Told, promised: Pro
     const behind = gap < 0 ? [] : patchCalls.slice(gap).filter((call) => !isLost(call));
     tell(`patches are there behind ${JSON.stringify(patchCalls[gap])}`, behind);
   }
+  // each is saved once
+  if (counted.length > 0) broken.push(`${id}: a reference is not counted once of ${counted.join(' ')}`);
   if (told.isReported) return broken;
   const isPromised = (call: Call) => call.failed === undefined && (promised.all || (promised.everyKept && call.isKept));
   const latest = Math.max(
@@ -135,6 +137,7 @@ function rowsOfStore({ patches, snapshots, blobs }: Rows, id: string, tell: (wha
   return {
     patches: new Set(whole('patch', ofStore(patches), ({ clock }) => Number(clock))),
     snapshot: whole('snapshot', ofStore(snapshots), ({ clock }) => Number(clock))[0] ?? 0,
+    counted: values.filter(({ ref_count }) => Number(ref_count) !== 1).map(({ hash }) => String(hash)),
     values: new Set(whole('value', values, ({ hash }) => Number(String(hash).slice(id.length + 1)))),
   };
 }
