@@ -185,6 +185,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./postgresql-copying.ts'),
     mostMinutes: 30,
   },
+  'postgresql-two-troubles': {
+    what: 'PostgreSQL: programs in ordinary trouble of two kinds at once, in every style, ended in every way',
+    load: () => import('./postgresql-two-troubles.ts'),
+    mostMinutes: 45,
+  },
   'postgresql-documents-killed': {
     what: 'PostgreSQL: documents of Yjs and Hocuspocus, their programs killed while they append and merge, with lost merging threads, a cut line and rubbish',
     load: () => import('./postgresql-documents-killed.ts'),

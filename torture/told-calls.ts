@@ -1,6 +1,6 @@
 /** What a program told of its calls, compared with what lies in its files. */
+import type { Rows } from '../tests/support/rows.ts';
 import { numbered } from '../tests/support/sync-engine.ts';
-import { reading } from './database-rows.ts';
 
 interface Call {
   kind: 'patch' | 'over' | 'snapshot' | 'prune' | 'value' | 'release';
@@ -25,8 +25,8 @@ export interface Promised {
   everyKept: boolean;
   /** Whether calls are there up to some point. */
   inOrder: boolean;
-  /** Whether a commit may have met an error that says nothing of its outcome; what is tried once more after that may fail otherwise. */
-  inDoubt: boolean;
+  /** Whether a call that was rejected with this may be stored. */
+  mayBeStored(failed: string): boolean;
 }
 
 const isPatch = ({ kind }: Call): boolean => kind === 'patch' || kind === 'over';
@@ -34,7 +34,7 @@ const isPatch = ({ kind }: Call): boolean => kind === 'patch' || kind === 'over'
 /**
  * Of all stores, by their ids.
  *
- * @param isReported - whether a failure was told on stderr of the file of that store
+ * @param isReported - whether a failure was told on stderr of the database of that store
  */
 export function toldBy(lines: readonly string[], isReported: (id: string) => boolean): Map<string, Told> {
   const stores = new Map<string, Told>();
@@ -54,24 +54,24 @@ export function toldBy(lines: readonly string[], isReported: (id: string) => boo
     if (word === 'kept' && call !== undefined) call.isKept = true;
     if (word === 'failed' && call !== undefined) call.failed = rest[3];
     if (word !== 'asked' && word !== 'answered') continue;
-    const [id = '', provider = '', answer] = rest;
+    const [id = '', provider = '', number = '', answer] = rest;
     const told = stores.get(id);
     if (told === undefined) continue;
     if (word === 'asked')
       asked.set(
-        provider,
+        number,
         told.calls.filter((one) => one.provider === provider),
       );
-    else if (answer === 'ok') for (const one of asked.get(provider) ?? []) one.isKept = true;
+    else if (answer === 'ok') for (const one of asked.get(number) ?? []) one.isKept = true;
     else told.isReported = true;
   }
   return stores;
 }
 
 /** What of it is not as it was promised. */
-export function brokenPromises(path: string, id: string, told: Told, promised: Promised): string[] {
+export function brokenPromises(rows: Rows, id: string, told: Told, promised: Promised): string[] {
   const broken: string[] = [];
-  const { patches, values, snapshot } = rowsOf(path, id, (what) => broken.push(`${id}: ${what}`));
+  const { patches, values, counted, snapshot } = rowsOfStore(rows, id, (what) => broken.push(`${id}: ${what}`));
   const patchCalls = told.calls.filter(isPatch);
   const isThere = ({ number }: Call) => patches.has(number) || number <= snapshot;
   const tell = (what: string, found: Call[]) => {
@@ -83,18 +83,20 @@ export function brokenPromises(path: string, id: string, told: Told, promised: P
     patchCalls.filter((call) => call.isKept && isLost(call)),
   );
   if (promised.all && !told.isReported) tell('patches are missing', patchCalls.filter(isLost));
-  if (!promised.inDoubt) {
-    tell(
-      'rejected patches are there',
-      patchCalls.filter(({ number, failed }) => failed !== undefined && patches.has(number)),
-    );
-  }
+  tell(
+    'rejected patches are there',
+    patchCalls.filter(
+      ({ number, failed }) => failed !== undefined && !promised.mayBeStored(failed) && patches.has(number),
+    ),
+  );
   if (promised.inOrder) {
     // bytes that were handed over may be lost with a worker
     const gap = patchCalls.findIndex((call) => call.kind === 'patch' && isLost(call));
     const behind = gap < 0 ? [] : patchCalls.slice(gap).filter((call) => !isLost(call));
     tell(`patches are there behind ${JSON.stringify(patchCalls[gap])}`, behind);
   }
+  // each is saved once
+  if (counted.length > 0) broken.push(`${id}: a reference is not counted once of ${counted.join(' ')}`);
   if (told.isReported) return broken;
   const isPromised = (call: Call) => call.failed === undefined && (promised.all || (promised.everyKept && call.isKept));
   const latest = Math.max(
@@ -118,25 +120,24 @@ export function brokenPromises(path: string, id: string, told: Told, promised: P
   return broken;
 }
 
-function rowsOf(path: string, id: string, tell: (what: string) => void) {
-  return reading(path, (database) => {
-    const isMade = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'patches'").get() !== undefined;
-    const read = (sql: string) =>
-      (isMade ? database.prepare(sql).all(id) : []) as { number: number | string; data: Uint8Array }[];
-    const whole = (what: string, sql: string) =>
-      read(sql).map(({ number, data }) => {
-        if (!numbered(Number(number), data.length).equals(data)) tell(`${what} ${number} has other bytes`);
-        return Number(number);
-      });
-    return {
-      patches: new Set(whole('patch', 'SELECT clock AS number, data FROM patches WHERE store_id = ? ORDER BY clock')),
-      snapshot: whole('snapshot', 'SELECT clock AS number, data FROM snapshots WHERE store_id = ?')[0] ?? 0,
-      values: new Set(
-        whole(
-          'value',
-          "SELECT substr(hash, instr(hash, ':') + 1) AS number, data FROM blobs WHERE hash LIKE ? || ':%'",
-        ),
-      ),
-    };
-  });
+function rowsOfStore({ patches, snapshots, blobs }: Rows, id: string, tell: (what: string) => void) {
+  const whole = (
+    what: string,
+    rows: readonly Record<string, unknown>[],
+    numberOf: (row: Record<string, unknown>) => number,
+  ) =>
+    rows.map((row) => {
+      const number = numberOf(row);
+      const data = String(row.data);
+      if (numbered(number, data.length / 2).toString('hex') !== data) tell(`${what} ${number} has other bytes`);
+      return number;
+    });
+  const ofStore = (rows: readonly Record<string, unknown>[]) => rows.filter(({ store_id }) => store_id === id);
+  const values = blobs.filter(({ hash }) => String(hash).startsWith(`${id}:`));
+  return {
+    patches: new Set(whole('patch', ofStore(patches), ({ clock }) => Number(clock))),
+    snapshot: whole('snapshot', ofStore(snapshots), ({ clock }) => Number(clock))[0] ?? 0,
+    counted: values.filter(({ ref_count }) => Number(ref_count) !== 1).map(({ hash }) => String(hash)),
+    values: new Set(whole('value', values, ({ hash }) => Number(String(hash).slice(id.length + 1)))),
+  };
 }

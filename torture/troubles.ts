@@ -1,10 +1,17 @@
 /** Ordinary troubles of a program's database file, as others cause them: each is begun, and ended. */
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { rowsOf } from '../tests/support/rows.ts';
 import type { Program } from './child-process.ts';
+import { integrityOf, reading } from './database-rows.ts';
 import { fill } from './document-scenes.ts';
-import { ACCESSES, type FaultControl, OPENS, READS, SYNCS, TRUNCATES, WRITES } from './fault-control.ts';
+import { ACCESSES, FaultControl, OPENS, READS, SYNCS, TRUNCATES, WRITES } from './fault-control.ts';
+import { buildFaultyLibrary, newControl, slowDisk, withFaults } from './faulty-library.ts';
 import type { Random } from './random.ts';
+import { type Report, withFolder } from './rig.ts';
+import type { Land, Lands, Scene } from './two-troubles.ts';
 
 /** What trouble is made for. */
 export interface Victim {
@@ -25,6 +32,8 @@ interface Trouble {
   begin(victim: Victim, random: Random): () => void;
 }
 
+const AT_ONCE = 3;
+const DISK = 'size=64m';
 const RETRY_MS = 3;
 const faults = [
   [OPENS | ACCESSES, 'EROFS'],
@@ -36,7 +45,7 @@ const faults = [
   [READS, 'EIO'],
 ] as const;
 
-export const outside = {
+const outside = {
   full: {
     codes: ['database-full'],
     begin({ ballast }) {
@@ -87,7 +96,75 @@ export const outside = {
   },
 } as const satisfies Record<string, Trouble>;
 
-export type Outside = keyof typeof outside;
+type Outside = keyof typeof outside;
+const isOutside = (kind: string): kind is Outside => kind in outside;
+
+export const files: Lands = (report, work) =>
+  withFolder(async (folder) => {
+    const library = buildFaultyLibrary(folder, report);
+    const land: Land = {
+      kinds: [...Object.keys(outside), 'slow'],
+      optionsOf: () => ({}),
+      // a commit may have met an error that says nothing of its outcome; what is tried once more after that may fail otherwise
+      mayBeStored: (_, codes) => codes.includes('io-error'),
+      codesOf: (kind, isVictim) => (isVictim && isOutside(kind) ? outside[kind].codes : []),
+      sceneOf: async (seed, kinds) => sceneIn(folder, seed, kinds, library, report),
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, () => work(land)));
+  });
+
+function sceneIn(
+  parent: string,
+  seed: number,
+  kinds: readonly string[],
+  library: string | undefined,
+  report: Report,
+): Scene | undefined {
+  const disk = join(parent, `${seed}`);
+  const folder = join(disk, 'here');
+  const path = join(folder, 'faulty-0.db');
+  const control = library !== undefined && kinds.includes('faults') ? newControl(parent) : undefined;
+  const faults = control === undefined ? undefined : new FaultControl(control);
+  mkdirSync(disk);
+  if (kinds.includes('full') && !mounted(disk, report)) return undefined;
+  mkdirSync(folder);
+  return {
+    places: [path, `${disk}-sound-1.db`, `${disk}-sound-2.db`],
+    envOf: (random) => ({
+      ...(library !== undefined && kinds.includes('slow')
+        ? slowDisk(library, 'faulty-', 100 + random.below(1500))
+        : {}),
+      ...(library !== undefined && control !== undefined ? withFaults(library, control) : {}),
+    }),
+    begin: (kind, random, _, program) =>
+      isOutside(kind)
+        ? outside[kind].begin({ folder, path, ballast: join(disk, 'ballast'), faults, program }, random)
+        : undefined,
+    async rowsOf(place, tell) {
+      if (!existsSync(place)) return undefined;
+      const sound = integrityOf(place);
+      if (sound !== 'ok') tell(`integrity_check of ${place}: ${sound}`);
+      const isMade = reading(place, (database) =>
+        database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'patches'").get(),
+      );
+      return isMade === undefined ? { patches: [], snapshots: [], blobs: [], records: [] } : rowsOf(place);
+    },
+    labelOf: (place) => `'${place}'`,
+    async end() {
+      if (kinds.includes('full')) execFileSync('umount', ['-l', disk]);
+    },
+  };
+}
+
+function mounted(disk: string, report: Report): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', DISK, 'none', disk], { stdio: 'pipe' });
+    return true;
+  } catch (error) {
+    report.skip(`mounting a small file system is not permitted here: ${String(error).split('\n')[0]}`);
+    return false;
+  }
+}
 
 /** A connection of another process, on which something is tried until it succeeds. */
 function besides(path: string, begin: (database: DatabaseSync) => void): () => void {

@@ -133,13 +133,7 @@ export class PostgresqlServer extends PostgresqlAddress {
     const exited = once(child, 'exit');
     const children = ending === 'kill' ? childrenOf(child.pid ?? 0) : [];
     child.kill(signals[ending]);
-    for (const pid of children) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // it has ended by itself meanwhile
-      }
-    }
+    for (const pid of children) signalTo(pid, 'SIGKILL');
     await exited;
   }
 
@@ -157,7 +151,7 @@ export class PostgresqlServer extends PostgresqlAddress {
   /** Halts the server's processes, or lets them go on: connections stay, and nothing is answered. */
   halt(signal: 'SIGSTOP' | 'SIGCONT'): void {
     for (const pid of [this.#process?.pid ?? 0, ...childrenOf(this.#process?.pid ?? 0)]) {
-      if (pid > 0) process.kill(pid, signal);
+      if (pid > 0) signalTo(pid, signal);
     }
   }
 }
@@ -168,6 +162,14 @@ const majorOf = ({ version }: Binaries): number => Number.parseInt(version, 10);
 function environment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('PG') && !name.startsWith('LC_'));
   return { ...Object.fromEntries(kept), LC_ALL: 'C' };
+}
+
+function signalTo(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // it has ended by itself meanwhile
+  }
 }
 
 function childrenOf(pid: number): number[] {

@@ -19,6 +19,8 @@ const promises: Promise<unknown>[] = [];
 /** Of each store: a program that nothing slows down has a rest then. */
 const MOST_PATCHES = 8000;
 let names = 0;
+/** Some are under way at the same time. */
+let asked = 0;
 let isOver = false;
 
 class Opened {
@@ -114,8 +116,7 @@ class Store {
         say(`kept ${what}`);
       }, ignored);
     }
-    // what was handed over has no length any more, and can not be written to
-    if (random.chance(0.5) && bytes !== undefined && bytes.length > 0) bytes.fill(0xee);
+    if (random.chance(0.5) && bytes?.length) bytes.fill(0xee); // of what was handed over nothing is left
     return promise;
   }
 
@@ -138,18 +139,19 @@ class Store {
 
   flushSync(): void {
     const { name, provider } = random.pick(this.#opened);
-    say(`asked ${this.#id} ${name}`);
-    if (provider.flushSync(random.below(300))) say(`answered ${this.#id} ${name} ok`);
-    else say(`answered ${this.#id} ${name} no`);
+    const what = `${this.#id} ${name} ${asked++}`;
+    say(`asked ${what}`);
+    say(`answered ${what} ${provider.flushSync(random.below(300)) ? 'ok' : 'no'}`);
   }
 
   async #ask(name: string, call: () => Promise<void>): Promise<void> {
-    say(`asked ${this.#id} ${name}`);
+    const what = `${this.#id} ${name} ${asked++}`;
+    say(`asked ${what}`);
     const promise = call();
     promises.push(promise);
     await promise.then(
-      () => say(`answered ${this.#id} ${name} ok`),
-      (error: unknown) => say(`answered ${this.#id} ${name} ${codeOf(error)}`),
+      () => say(`answered ${what} ok`),
+      (error: unknown) => say(`answered ${what} ${codeOf(error)}`),
     );
   }
 
