@@ -297,6 +297,7 @@ export abstract class DocumentLog {
   storeAtExit(mostMs: number): boolean {
     const isIncomplete = this.isIncomplete || this.provider.refusedPatches > this.#refusalsMadeUp;
     if (!isIncomplete || this.#isLost || this.#completing === this.#losses || this.#live === undefined) return true;
+    if (mostMs <= 0) return false;
     const until = performance.now() + mostMs;
     try {
       const state = this.#live.state();
