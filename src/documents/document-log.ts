@@ -4,10 +4,15 @@
  */
 import { type SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
-import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
+import { Promise, performance, wallTimeUs } from '../protocol/surroundings.ts';
 import { GrowingPause } from './pause.ts';
 import { whenThereIsRoom } from './room.ts';
 import type { Trouble } from './trouble.ts';
+
+/** Between two attempts to have room as the process ends. */
+const ROOM_MS = 5;
+/** Wakes nobody. */
+const nobody = new Int32Array(new SharedArrayBuffer(4));
 
 /** The document in the memory of this thread. */
 export interface LiveDocument {
@@ -103,6 +108,7 @@ export abstract class DocumentLog {
 
   #beginAnew(): void {
     this.provider = this.#open();
+    this.#refusalsMadeUp = 0;
     this.#isLost = false;
     this.#isBehind = this.#live !== undefined; // the other process may have changed it
     if (this.#isBehind) void this.#completeLater();
@@ -152,6 +158,7 @@ export abstract class DocumentLog {
     this.isIncomplete = false;
     this.#lastStored = undefined; // whatever became of that
     const { provider } = this;
+    this.#refusalsMadeUp = provider.refusedPatches;
     try {
       await provider.removeStore();
     } catch (error) {
@@ -166,8 +173,10 @@ export abstract class DocumentLog {
 
   /** Whether the database lacks an update, which was rejected. */
   isIncomplete = false;
-  /** Whether the whole document is being stored for that reason. */
-  #isCompleting = false;
+  /** The losses before the call that stores the whole document for that reason, while it is under way. */
+  #completing: number | undefined;
+  /** How many of the provider's refusals are made up for. */
+  #refusalsMadeUp = 0;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
   /** What has become of the last attempt to restore the live document. */
@@ -207,20 +216,27 @@ export abstract class DocumentLog {
     if (this.#live !== undefined && !this.#isRemoved && !this.isClosing) void this.store(this.#live.state());
   }
 
+  /** Grows with each update that is not stored: at once if it is refused for want of room, and once that is heard of. */
+  get #losses(): number {
+    return this.#rejections + this.provider.refusedPatches;
+  }
+
   /** Stores the whole document, if the database lacks something of it: as it is once there is room for it. */
   async #complete(): Promise<void> {
     const live = this.#live;
     if (live === undefined) return;
     await whenThereIsRoom(this.provider, async () => {
       if (!this.isIncomplete) return; // it may have been removed while this has waited
-      const rejections = this.#rejections;
+      const losses = this.#losses;
+      const { refusedPatches } = this.provider;
       const stored = this.store(live.state());
-      this.#isCompleting = true;
+      this.#completing = losses;
       try {
         await stored;
-        if (rejections === this.#rejections) this.isIncomplete = false;
+        this.#refusalsMadeUp = refusedPatches;
+        if (losses === this.#losses) this.isIncomplete = false;
       } finally {
-        this.#isCompleting = false;
+        this.#completing = undefined;
       }
     });
   }
@@ -279,14 +295,28 @@ export abstract class DocumentLog {
 
   /** As the process ends, where no promise is heard of any more. Returns whether it lacks nothing, after so long at most. */
   storeAtExit(mostMs: number): boolean {
-    if (!this.isIncomplete || this.#isLost || this.#isCompleting || this.#live === undefined) return true;
+    const isIncomplete = this.isIncomplete || this.provider.refusedPatches > this.#refusalsMadeUp;
+    if (!isIncomplete || this.#isLost || this.#completing === this.#losses || this.#live === undefined) return true;
     if (mostMs <= 0) return false;
+    const until = performance.now() + mostMs;
     try {
-      void this.store(this.#live.state());
-      return this.provider.flushSync(mostMs);
+      const state = this.#live.state();
+      for (let leftMs = mostMs; leftMs > 0; leftMs = until - performance.now()) {
+        if (this.#isTaken(state)) return this.provider.flushSync(leftMs);
+        this.provider.flushSync(leftMs); // what was called before has the room
+        Atomics.wait(nobody, 0, 0, ROOM_MS); // or it waits for other files
+      }
     } catch {
-      return false; // others have their turn
+      // others have their turn
     }
+    return false;
+  }
+
+  /** Stores an update, and whether there was room for it: nobody hears any more of a rejection. */
+  #isTaken(update: Uint8Array): boolean {
+    const { refusedPatches } = this.provider;
+    void this.store(update);
+    return this.provider.refusedPatches === refusedPatches;
   }
 
   // ---- the end --------------------------------------------------------------------------------------

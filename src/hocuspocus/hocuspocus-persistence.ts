@@ -12,7 +12,7 @@ import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
 import { behindAll, refuseReplaced } from './behind-all.ts';
-import type { DocumentPayload, HocuspocusServer } from './hocuspocus.ts';
+import type { DocumentPayload, HocuspocusServer, HttpServer } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
 import { type FindMerging, serverMerging } from './server-yjs.ts';
 
@@ -63,8 +63,10 @@ export class HocuspocusPersistence {
   readonly #open = new Map<YjsDoc, OpenDocument>();
   /** Whether the file is known not to be that of another extension, as it was left. */
   #isOwn = false;
-  /** Whether the server is being destroyed. */
+  /** Whether the server ends the extensions. */
   #isEnding = false;
+  /** That has listened: the server begins its end by closing it, and ends the extensions once it has no document. */
+  #httpServer: HttpServer | undefined;
 
   /**
    * @throws SDS_PersistenceError `invalid-argument`; `open-failed` for a relative path without a working directory. What else
@@ -90,7 +92,8 @@ export class HocuspocusPersistence {
    */
   onListen({ instance }: { instance?: HocuspocusServer } = {}): Promise<void> {
     // server.destroy() begins with that, and then waits for documents that are not stored, of which it tells nobody
-    instance?.server?.httpServer.once('close', () => {
+    this.#httpServer = instance?.server?.httpServer;
+    this.#httpServer?.once('close', () => {
       for (const { log } of this.#open.values()) log.hurry();
     });
     return this.#refuseNotImported();
@@ -189,9 +192,9 @@ export class HocuspocusPersistence {
     await this.#documents.untilClosed(documentName);
   }
 
-  /** Sends away who comes while the server is being destroyed. */
+  /** Sends away who comes while the server is being destroyed: it has sent away all that there were, and waits until the last one has left. */
   async connected({ instance, documentName }: Omit<DocumentPayload, 'document'>): Promise<void> {
-    if (this.#isEnding) instance.closeConnections(documentName);
+    if (this.#isEnding || this.#httpServer?.listening === false) instance.closeConnections(documentName);
   }
 
   /** As `destroy()`, once those documents are unloaded that the server loads meanwhile, or has just loaded: it waits for the others alone. */

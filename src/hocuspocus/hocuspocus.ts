@@ -4,7 +4,7 @@ import type { YjsDoc } from '../protocol/yjs.ts';
 /** The server: the class `Hocuspocus`. */
 export interface HocuspocusServer {
   /** None where a program passes the connections on by itself. */
-  readonly server?: { readonly httpServer: { once(event: 'close', listener: () => void): unknown } };
+  readonly server?: { readonly httpServer: HttpServer };
   readonly configuration: { readonly extensions: unknown[] };
   /** Each resolves, or rejects, with the loading of a document. */
   readonly loadingDocuments: ReadonlyMap<string, PromiseLike<YjsDoc>>;
@@ -14,6 +14,11 @@ export interface HocuspocusServer {
   /** Stores without waiting longer; not in every version. */
   flushPendingStores?(): unknown;
   storeDocumentHooks(document: never, payload: never, immediately?: boolean): unknown;
+}
+
+export interface HttpServer {
+  readonly listening: boolean;
+  once(event: 'close', listener: () => void): unknown;
 }
 
 /** What hooks get. */

@@ -277,6 +277,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#load('listStores', undefined, NOT_IMPORTED);
   }
 
+  /** @internal How many patches were refused for want of room: the rejections of the last ones may not have reached anybody yet. */
+  get refusedPatches(): number {
+    return this.#member.refusedPatches;
+  }
+
   /** @internal As `loadStore`, with the bytes in a parcel, which belongs to the caller. */
   loadParcel(): Promise<StoreInParcel> {
     return this.#load('loadStore', undefined, IN_PARCEL);

@@ -1,6 +1,7 @@
 /** However the server ends, what it had of two people's typing is stored. */
+import { HocuspocusProvider } from '@hocuspocus/provider';
 import type { Extension } from '@hocuspocus/server';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { freshFile, sqlite } from '../support/files.ts';
 import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
 import { ServerProcess } from './hocuspocus-process.ts';
@@ -112,6 +113,31 @@ it('a server that is destroyed while it loads a document: nothing keeps the proc
     freshFile(),
   );
   expect(await started.said(/^timers (.*)$/m)).toBe('0');
+});
+
+it('a server that is destroyed while it loads a document of a client, and stores another one, is destroyed', async () => {
+  const [loading, destroying] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let connected = 0;
+  const other: Extension = {
+    async onLoadDocument({ documentName }) {
+      if (documentName !== 'slow') return;
+      loading.resolve();
+      await destroying.promise;
+    },
+    async connected() {
+      connected++;
+    },
+  };
+  const { server, url } = await serve(freshFile(), { others: [other] });
+  const direct = await server.hocuspocus.openDirectConnection('notes');
+  const client = new HocuspocusProvider({ url, name: 'slow' });
+  onTestFinished(() => client.destroy());
+  await loading.promise;
+  const destroyed = server.destroy();
+  destroying.resolve();
+  await expect.poll(() => connected).toBe(1);
+  await direct.disconnect();
+  await destroyed;
 });
 
 describe('SQLite', suite(sqlite.freshPlace));

@@ -132,6 +132,31 @@ describe('a document', () => {
   });
 });
 
+it.each([
+  ['in the turn in which it is refused', 'end();'],
+  ['behind that turn', 'setImmediate(end);'],
+])('what is refused is stored as the process ends, %s', async (_, end) => {
+  const file = freshFile();
+  const ended = await runEditor(
+    `const options = { maxPendingBytes: 20_000, overflow: 'reject', busyTimeoutMs: 60_000, onError: ({ code }) => console.log(code) };
+    const persistence = new YjsPersistence(file, { Y, ...options });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    const lock = new (process.getBuiltinModule('node:sqlite').DatabaseSync)(file);
+    lock.exec('BEGIN IMMEDIATE');
+    for (let times = 0; times < 20; times++) doc.getText('rest').insert(0, 'x'.repeat(options.maxPendingBytes));
+    type(doc, 'two');
+    const end = () => {
+      lock.exec('ROLLBACK');
+      process.exit();
+    };
+    ${end}`,
+    file,
+  );
+  expect(ended).toMatchObject({ code: 0, stderr: '' });
+  expect(await storedText(file)).toBe('two');
+});
+
 it('a program whose last step is the end of its persistence does not end before that', async () => {
   const file = freshFile();
   const program = `const persistence = new YjsPersistence(file, { Y, maxPendingBytes: 1_000_000, overflow: 'reject', onError() {} });

@@ -84,6 +84,7 @@ export function describeEveryState(engine: Engine): void {
         'status',
         'ClockCollisions',
         'mayComeFree',
+        'refusedPatches',
       ];
       expect(names.filter((name) => !others.includes(name)).sort()).toEqual(Object.keys(methods).sort());
     });

@@ -37,6 +37,8 @@ export class Member {
   password: string | undefined;
   /** Patches lost since their number was taken by other bytes. */
   collisions = 0;
+  /** Patches that were refused for want of room. */
+  refusedPatches = 0;
   readonly failures = new Failures();
   /** What all providers of its store have in common. */
   readonly store: Store;

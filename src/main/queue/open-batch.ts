@@ -196,11 +196,14 @@ export class OpenBatch {
   }
 
   /** Settles what is finished, if there is no room yet; then holds the caller until there is, or refuses, as its provider is set to. */
-  #waitFor(hasRoom: () => boolean, { settings }: Member, call: string): SDS_PersistenceError | undefined {
+  #waitFor(hasRoom: () => boolean, member: Member, call: string): SDS_PersistenceError | undefined {
     if (hasRoom()) return undefined;
     this.#host.settleNow();
     if (!hasRoom()) {
-      if (settings.Overflow === 'reject') return makeError('queue-full', call, this.#queue.dbPath);
+      if (member.settings.Overflow === 'reject') {
+        if (call === 'appendPatch') member.refusedPatches++;
+        return makeError('queue-full', call, this.#queue.dbPath);
+      }
       this.#observer.hold(() => this.#host.block(hasRoom, Number.POSITIVE_INFINITY));
     }
     return this.#queue.refusalOf(call);
