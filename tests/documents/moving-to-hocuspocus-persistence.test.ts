@@ -75,6 +75,15 @@ it('the file of extension-sqlite as the database: nothing is opened empty, and o
   await direct.disconnect();
 });
 
+it('the same while the worker opens that file', async () => {
+  for (let times = 0; times < 20; times++) {
+    const file = await writtenByExtension('one', 'two');
+    const persistence = persistenceOn(file);
+    expect(await importFromSqlite(persistence, file)).toEqual({ imported: 2, skipped: 0 });
+    await persistence.destroy();
+  }
+});
+
 it('a table of that name of which nothing can be missed keeps nobody out', async () => {
   const file = freshFile();
   const others = new DatabaseSync(file);
