@@ -107,7 +107,9 @@ export class HocuspocusPersistence {
     const [name] = await anchor.listNotImported();
     if (name !== undefined) {
       const holds = `holds documents of @hocuspocus/extension-sqlite (table 'documents', with ${JSON.stringify(name)})`;
-      const message = `'${trouble.database}' ${holds}, and none of this extension: await importFromSqlite(persistence, path), of that file, before the server listens`;
+      const way = 'await importFromSqlite(persistence, path), of that file, before the server listens';
+      const other = 'if nothing in there is to be imported, take another file, or drop that table';
+      const message = `'${trouble.database}' ${holds}, and none of this extension: ${way}; ${other}`;
       throw new SDS_PersistenceError('schema-mismatch', message);
     }
     this.#isOwn = true;

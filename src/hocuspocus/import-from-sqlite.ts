@@ -6,6 +6,9 @@ import { SDS_PersistenceError } from '../main/index.ts';
 import { isNodeBefore } from '../protocol/node-version.ts';
 import { type ImportedDocument, type ImportOptions, type ImportResult, importDocuments } from './import-documents.ts';
 
+/** It may be the database itself, which the worker is just opening; and a server may still write to it. */
+const BUSY_MS = 5000;
+
 /**
  * Stores the documents of a file that `@hocuspocus/extension-sqlite` has written, which is only read: as `importDocuments`
  * does, so it may be called again. The file is read on the calling thread, one document at a time. It takes Node 22.13 or later.
@@ -52,7 +55,9 @@ function open(path: string): DatabaseSync {
   }
   const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
   try {
-    return new DatabaseSync(path, { readOnly: true });
+    const database = new DatabaseSync(path, { readOnly: true });
+    database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    return database;
   } catch (error) {
     throw failed('open-failed', path, reasonOf(error as Error, path));
   }

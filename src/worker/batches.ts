@@ -57,7 +57,10 @@ const wholesale: readonly SDS_PersistenceErrorCode[] = [
   'connection-failed',
 ];
 
-/** What so many have waited for in vain is a lock on all that there is: a thousand more would fail one after the other. */
+/**
+ * What so many stores have waited for in vain is a lock on all that there is: a thousand more would fail one after the other. After so
+ * many calls, those of a store that has waited in vain are not tried any more.
+ */
 const MOST_APART = 50;
 
 /** What is carried out promise by promise lets other files have their turn after so long. */
@@ -70,8 +73,10 @@ export class Batches {
   readonly #delays: Delays;
   readonly #callers: ReadonlySet<Caller>;
   readonly #inVain: WaitedInVain;
-  /** How many more may wait by themselves in vain of those that have waited together in vain. */
+  /** How many more calls may wait by themselves in vain of those that have waited together in vain. */
   #apartLeft = 0;
+  /** The stores of which some have, each with the last failure. */
+  readonly #stuck = new Map<string, EngineError>();
 
   /** @param callers - the file's providers: while it is busy, it is waited for as long as one of them wants */
   constructor(
@@ -106,6 +111,7 @@ export class Batches {
   /** Carries them out; whatever is thrown by that is a failure of theirs. */
   run(batches: Together): Generator<Wait, void, unknown> {
     this.#apartLeft = MOST_APART;
+    this.#stuck.clear();
     return this.#runGuarded(batches);
   }
 
@@ -126,7 +132,7 @@ export class Batches {
     const done = arena.cell((first.firstSlab >> 2) + SLAB_DONE);
     // a worker was lost before it was done: what is not dealt with is tried anew, each promise as a whole
     if (done > 0 || calls.hasFlag(BATCH_FAILED)) calls.goOnBehind(done, first.number);
-    if (!calls.hasFlag(BATCH_ONE_BY_ONE)) {
+    if (!calls.hasFlag(BATCH_ONE_BY_ONE) && this.#apartLeft > 0) {
       const { number } = batches.at(-1) ?? first;
       const published = { cells: this.#host.commitPoints, index: this.#file, value: number };
       const error = yield* this.#transact(() => calls.attempt(), published, batches);
@@ -142,13 +148,14 @@ export class Batches {
     this.#ended(batches);
   }
 
-  #isOfAll(error: EngineError, { askedAt }: GatheredBatch): boolean {
-    return wholesale.includes(error.code) && !error.onlyOfSome && !this.#mayBeOfSome(error, askedAt);
+  #isOfAll(error: EngineError, { askedAt }: GatheredBatch, store?: string): boolean {
+    return wholesale.includes(error.code) && !error.onlyOfSome && !this.#mayBeOfSome(error, askedAt, store);
   }
 
   /** What one of them waits for in vain must not fail the others. All have waited by then, so each has a moment by itself. */
-  #mayBeOfSome({ mayBeOfSome }: EngineError, askedAt: number): boolean {
-    if (!mayBeOfSome || this.#apartLeft === 0) return false;
+  #mayBeOfSome(error: EngineError, askedAt: number, store?: string): boolean {
+    if (!error.mayBeOfSome || this.#stuck.size === MOST_APART) return false;
+    if (store !== undefined) this.#stuck.set(store, error);
     this.#apartLeft--;
     this.#inVain.hasWaited(Number.POSITIVE_INFINITY, this.#callers);
     this.#engine.taskBegins?.(askedAt, this.#inVain.alongMs);
@@ -189,28 +196,29 @@ export class Batches {
     const doneAt = (firstSlab >> 2) + SLAB_DONE;
     const alreadyDone = cells[doneAt] ?? 0;
     /** Where the calls of each promise lie, so that none has to be looked for among those of the others. */
-    const settlers = new Map<number, number[]>();
+    const settlers = new Map<number, { store: string; entries: number[] }>();
     calls.flag(BATCH_ONE_BY_ONE);
     calls.rewind();
     while (calls.next()) {
       if (calls.settler < alreadyDone) continue;
-      const entries = settlers.get(calls.settler);
-      if (entries === undefined) settlers.set(calls.settler, [calls.at]);
-      else entries.push(calls.at);
+      const found = settlers.get(calls.settler);
+      if (found === undefined) settlers.set(calls.settler, { store: calls.caller.storeId, entries: [calls.at] });
+      else found.entries.push(calls.at);
     }
     // settlers are numbered in the order of the first call of each, and that is the order here
     let turnEnds = performance.now() + TURN_MS;
-    for (const [settler, entries] of settlers) {
+    for (const [settler, { store, entries }] of settlers) {
       if (performance.now() >= turnEnds) {
         yield 0;
         turnEnds = performance.now() + TURN_MS;
       }
       const part = settler + 1;
       const published = { cells, index: doneAt, value: part };
-      const error = yield* this.#transact(() => calls.attempt(entries), published, [batch], part);
+      const stuck = this.#apartLeft > 0 ? undefined : this.#stuck.get(store);
+      const error = stuck ?? (yield* this.#transact(() => calls.attempt(entries), published, [batch], part));
       if (error?.code !== 'database-busy') this.#host.progressed(false); // else whoever is blocked would take so many commits for none
       if (error === undefined) continue;
-      if (this.#isOfAll(error, batch)) return this.#failAll(number, firstSlab, error);
+      if (this.#isOfAll(error, batch, store)) return this.#failAll(number, firstSlab, error);
       this.#failAll(number, firstSlab, error, settler, entries);
       // only then: a new worker takes back what failed behind this, and would find the rest on a server's record
       cells[doneAt] = part;

@@ -75,6 +75,29 @@ it('the file of extension-sqlite as the database: nothing is opened empty, and o
   await direct.disconnect();
 });
 
+it('the same, and all is deleted after that: the refusal says that the old table is to be dropped', async () => {
+  const file = await writtenByExtension('one');
+  const persistence = persistenceOn(file);
+  await importFromSqlite(persistence, file);
+  await persistence.delete('one');
+  await persistence.destroy();
+  const refused = { code: 'schema-mismatch', message: expect.stringMatching(/drop that table$/) };
+  await expect(persistenceOn(file).onListen()).rejects.toMatchObject(refused);
+  const database = new DatabaseSync(file);
+  database.exec('DROP TABLE documents');
+  database.close();
+  await persistenceOn(file).onListen();
+});
+
+it('the same while the worker opens that file', async () => {
+  for (let times = 0; times < 20; times++) {
+    const file = await writtenByExtension('one', 'two');
+    const persistence = persistenceOn(file);
+    expect(await importFromSqlite(persistence, file)).toEqual({ imported: 2, skipped: 0 });
+    await persistence.destroy();
+  }
+});
+
 it('a table of that name of which nothing can be missed keeps nobody out', async () => {
   const file = freshFile();
   const others = new DatabaseSync(file);

@@ -263,6 +263,21 @@ describeOnPostgresql('a lock', () => {
     expect(await locked.loadSnapshot()).toEqual(patchOf(1));
   });
 
+  it('the same, however many calls on the locked one were gathered before', async () => {
+    const url = await postgresql.freshPlace();
+    const [locked, free] = ['locked', 'free'].map((store) => open(url, store, 300)) as [Opened, Opened];
+    await Promise.all([locked.saveSnapshot(patchOf(1), 1), free.ready()]);
+    const other = await otherProgram(url);
+    await other.query("SELECT * FROM sds_snapshots WHERE store_id = 'locked' FOR UPDATE");
+    const first = locked.saveSnapshot(patchOf(2), 2);
+    await expect.poll(() => server.waitingForLock(databaseOf(url))).toHaveLength(1);
+    const more = Array.from({ length: 200 }, (_, at) => locked.saveSnapshot(patchOf(3), 3 + at));
+    const behind = free.appendPatch(patchOf(1), 1);
+    const ended = await Promise.allSettled([first, ...more]);
+    expect(new Set(ended.map(codeOf))).toEqual(new Set(['database-busy']));
+    await behind;
+  });
+
   itOnOwnServer(
     'on a whole table is not waited for by each of a thousand calls that have waited for it together',
     async () => {
