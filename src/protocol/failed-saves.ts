@@ -4,12 +4,13 @@
  */
 import { reached } from './control.ts';
 
-/** One of them, as it crosses. */
+/** Those of a value in one batch, as they cross. */
 export interface FailedSave<F> {
   key: string;
   failure: F;
   /** Of which the program hears; `undefined` if its promise had resolved, so that the program goes on believing it. */
   batch: number | undefined;
+  times: number;
 }
 
 /** Whether a call was made before the program could know what had failed in that batch: it had heard of those up to another one. */
@@ -17,48 +18,67 @@ export function isUnheard(batch: number | undefined, heard: number): boolean {
   return batch === undefined || !reached(heard, batch);
 }
 
+type ByKey<F> = Map<string, FailedSave<F>[]>;
+
 export class FailedSaves<F> {
-  readonly #believed = new Map<string, F[]>();
-  /** Of the others those that matter to what may still come, in the order of their batches. */
-  readonly #rejected: FailedSave<F>[] = [];
+  readonly #believed: ByKey<F> = new Map();
+  /** Of the others those that matter to what may still come, of each value in the order of their batches; and some more. */
+  readonly #rejected: ByKey<F> = new Map();
+  /** Since those were forgotten that do not; and how many values were left. */
+  #added = 0;
+  #kept = 0;
 
   constructor(known: Iterable<FailedSave<F>> = []) {
     for (const save of known) this.#put(save);
   }
 
-  /** @param heard - of the call that has failed, if its promise had not resolved */
-  add(save: FailedSave<F>, heard?: number): void {
-    if (heard !== undefined) this.#forget(heard);
-    this.#put(save);
+  /** @param heard - what is called later was called by a program that knows at least as much */
+  add(save: Omit<FailedSave<F>, 'times'>, heard: number): void {
+    this.#put({ ...save, times: 1 });
+    // so rarely that it costs each no more than its own part, however many there are
+    if (++this.#added <= this.#kept) return;
+    for (const key of this.#rejected.keys()) this.#forget(key, heard);
+    this.#added = 0;
+    this.#kept = this.#rejected.size;
   }
 
-  #put({ key, failure, batch }: FailedSave<F>): void {
-    if (batch !== undefined) this.#rejected.push({ key, failure, batch });
-    else this.#believed.set(key, [...(this.#believed.get(key) ?? []), failure]);
+  #put(save: FailedSave<F>): void {
+    const byKey = save.batch === undefined ? this.#believed : this.#rejected;
+    const saves = byKey.get(save.key) ?? [];
+    const last = saves.at(-1);
+    if (last !== undefined && last.batch === save.batch) last.times += save.times;
+    else saves.push(save);
+    byKey.set(save.key, saves);
   }
 
   /** Why a release takes no reference, if so. */
   before(key: string, heard: number): F | undefined {
-    this.#forget(heard);
-    return this.#believed.get(key)?.[0] ?? this.#rejected.find((save) => save.key === key)?.failure;
+    this.#forget(key, heard);
+    return (this.#believed.get(key) ?? this.#rejected.get(key))?.[0]?.failure;
   }
 
   /** The release of the first one has failed: that reference is done with. */
   released(key: string): void {
-    const believed = this.#believed.get(key);
-    const at = this.#rejected.findIndex((save) => save.key === key);
-    if (believed === undefined) this.#rejected.splice(at, at < 0 ? 0 : 1);
-    else if (believed.shift() !== undefined && believed.length === 0) this.#believed.delete(key);
+    const byKey = this.#believed.has(key) ? this.#believed : this.#rejected;
+    const [first] = byKey.get(key) ?? [];
+    if (first !== undefined && --first.times === 0) shift(byKey, key);
   }
 
-  /** What is called later was called by a program that knows at least as much. */
-  #forget(heard: number): void {
-    while (this.#rejected[0] !== undefined && !isUnheard(this.#rejected[0].batch, heard)) this.#rejected.shift();
+  #forget(key: string, heard: number): void {
+    for (;;) {
+      const [first] = this.#rejected.get(key) ?? [];
+      if (first === undefined || isUnheard(first.batch, heard)) return;
+      shift(this.#rejected, key);
+    }
   }
 
   *[Symbol.iterator](): Generator<FailedSave<F>> {
-    for (const [key, failures] of this.#believed)
-      for (const failure of failures) yield { key, failure, batch: undefined };
-    yield* this.#rejected;
+    for (const byKey of [this.#believed, this.#rejected]) for (const saves of byKey.values()) yield* saves;
   }
+}
+
+function shift<F>(byKey: ByKey<F>, key: string): void {
+  const saves = byKey.get(key);
+  saves?.shift();
+  if (saves?.length === 0) byKey.delete(key);
 }

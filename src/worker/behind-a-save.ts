@@ -53,8 +53,8 @@ function refusal(what: string, code: Failure['code'], cause: Failure['cause']): 
 
 /** What a lost worker knew of. */
 export function failedBefore({ snapshotFailure: last, failedSaves }: ProviderMessage) {
-  const saves = failedSaves.map(({ key, batch, failure: { code, cause } }) => {
-    return { key, batch, failure: releaseRefused(code, cause) };
+  const saves = failedSaves.map(({ failure: { code, cause }, ...save }) => {
+    return { ...save, failure: releaseRefused(code, cause) };
   });
   return {
     snapshotFailure: last && { batch: last.batch, failure: new EngineError(last.failure.code, last.failure.cause) },

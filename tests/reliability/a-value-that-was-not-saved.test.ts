@@ -5,11 +5,15 @@
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { FailedSaves } from '../../src/protocol/failed-saves.ts';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
+import { canMount, fill, smallDisk } from '../support/small-disk.ts';
 
 /** Carries out calls while another process has the file, until so many of them have failed. */
 async function whileLocked(file: string, failures: number, call: () => Promise<unknown>): Promise<void> {
@@ -166,3 +170,46 @@ for (const [size, bytes] of [
     });
   });
 }
+
+it.runIf(canMount)(
+  'a value whose save and release fail in one batch, the release with its promise pending: it is done with, also for the next worker',
+  async () => {
+    const disk = smallDisk();
+    const file = join(disk, 'store.db');
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
+    onTestFinished(() => provider.close().catch(() => undefined));
+    await provider.ready();
+    await provider.saveValue('hash', patchOf('picture'));
+    await provider.flush();
+    // from then on the promises of releases wait for the commit
+    await whileLocked(file, 1, () => provider.releaseValue('another'));
+    const filler = fill(disk);
+    const [saved, released] = [provider.saveValue('hash', new Uint8Array(60_000)), provider.releaseValue('hash')].map(
+      outcomeOf,
+    );
+    expect(await saved).toBe('fine');
+    expect(await released).toMatch(/^database-full: .*no reference was taken away/);
+    rmSync(filler);
+    await Promise.all([...livingWorkers].map((worker) => worker.terminate()));
+    await provider.releaseValue('hash');
+    expect(await provider.loadValue('hash')).toBeUndefined();
+  },
+);
+
+it('however many saves have failed, what is known of one is found without looking through the others', () => {
+  const saves = new FailedSaves<string>();
+  const keys = Array.from({ length: 100_000 }, (_, index) => `hash ${index}`);
+  for (const key of keys) saves.add({ key, failure: key, batch: 2 }, 1);
+  for (const key of keys) saves.add({ key: 'believed', failure: key, batch: undefined }, 1);
+  expect(keys.every((key) => saves.before(key, 1) === key)).toBe(true);
+  for (const _ of keys) saves.released('believed');
+  expect(saves.before('believed', 1)).toBeUndefined();
+  expect(keys.some((key) => saves.before(key, 2) !== undefined)).toBe(false);
+  expect([...saves]).toEqual([]);
+});
+
+it('of the saves that have failed, those are kept that matter to what may still be called', () => {
+  const saves = new FailedSaves<string>();
+  for (let batch = 1; batch < 10_000; batch++) saves.add({ key: `hash ${batch}`, failure: '', batch }, batch - 3);
+  expect([...saves].length).toBeLessThan(10);
+});

@@ -1,6 +1,6 @@
 /** Messages between the threads that can't be posted, as where there is no memory for them: whoever had called is told, and all goes on. */
 import { expect, it } from 'vitest';
-import { freshFile, rowsOf } from '../support/files.ts';
+import { freshFile, patchOf, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
 /** The next message to a worker can't be posted once `armed` is true. */
@@ -110,5 +110,39 @@ it.each([
       { env: { SDS_PERSISTENCE_WORKERS: workers } },
     );
     expect(stdout.trim()).toEqual(JSON.stringify([['stored', 'stored'], true, 2]));
+  },
+);
+
+it.each(['queued', 'committed'])(
+  'a large save (%s), with a prune or a release behind it: neither deletes anything',
+  async (how) => {
+    const { stdout } = await runProgram(
+      `${failing}
+    process.removeAllListeners('warning').on('warning', () => {});
+    const saver = new SDS_DesktopPersistenceProvider(file, 'store', { Acknowledge: '${how}' });
+    await saver.ready();
+    await saver.saveValue('hash', patchOf(1));
+    armed = true;
+    const outcomes = await Promise.all([saver.saveSnapshot(large, 1), saver.prunePatches(2)].map(outcome));
+    outcomes.push(await outcome(saver.flush()));
+    armed = true;
+    outcomes.push(...await Promise.all([saver.saveValue('hash', large), saver.releaseValue('hash')].map(outcome)));
+    outcomes.push(await outcome(saver.flush()));
+    const patches = (await saver.loadPatchesSince(0)).length;
+    console.log(JSON.stringify({ outcomes, patches, value: (await saver.loadValue('hash'))?.length }));
+    await saver.close();
+    await provider.close();`,
+      freshFile(),
+    );
+    const { outcomes, ...left } = JSON.parse(stdout) as { outcomes: string[] };
+    expect(left).toEqual({ patches: 1, value: patchOf(1).length });
+    const failed = outcomes.filter((found) => found.startsWith('io-error'));
+    // of calls that were acknowledged, the first one of each two is told by the flush
+    expect(failed).toEqual([
+      expect.stringMatching(/saveSnapshot/),
+      ...(how === 'queued' ? [] : [expect.stringMatching(/no patch was deleted/)]),
+      expect.stringMatching(/saveValue/),
+      ...(how === 'queued' ? [] : [expect.stringMatching(/no reference was taken away/)]),
+    ]);
   },
 );

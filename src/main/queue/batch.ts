@@ -16,8 +16,10 @@ export interface Settler {
   reject(error: SDS_PersistenceError): void;
   /** Of a snapshot: told whether it is stored. */
   ended?: (isStored: boolean) => void;
-  /** Of a compaction: whether it left the store as it is. */
-  wasLeft?: boolean;
+  /** Whether the promise had resolved at the call. */
+  isAcknowledged?: boolean;
+  /** Of a compaction: whether it left the store as it is. Of a release: whether it was refused, since the save before it had failed. */
+  hadNoEffect?: boolean;
 }
 
 const ignore = (): void => {};
@@ -26,6 +28,8 @@ export class Batch implements Awaited, Watched {
   readonly kind = 'batch';
   /** Its number in the file's order; wraps at 32 bits. */
   readonly number: number;
+  /** What the program could know at its first call: the last batch of whose failures it could. */
+  readonly heard: number;
   /** Its place among all that was called on its file, once it is shared or complete. */
   place = 0;
   readonly slabs: number[] = [];
@@ -47,8 +51,9 @@ export class Batch implements Awaited, Watched {
   trace: Trace | undefined;
   readonly #host: Awaited;
 
-  constructor(number: number, host: Awaited) {
+  constructor(number: number, heard: number, host: Awaited) {
     this.number = number;
+    this.heard = heard;
     this.#host = host;
   }
 
@@ -64,8 +69,8 @@ export class Batch implements Awaited, Watched {
 
   /** The same for a call that is acknowledged already: who is told of its failure is the provider. */
   addAcknowledged(call: WriteCall): number {
-    const reject = (error: SDS_PersistenceError) => call.member.failedUnheard(error, call);
-    return this.settlers.push({ call, resolve: ignore, reject }) - 1;
+    const reject = (error: SDS_PersistenceError) => call.member.failedUnheard(error);
+    return this.settlers.push({ call, resolve: ignore, reject, isAcknowledged: true }) - 1;
   }
 
   /** Takes back the promise that was added last: its call did not become part of the batch. */

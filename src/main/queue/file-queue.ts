@@ -268,7 +268,12 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.#endBarriers();
   }
 
-  /** A batch of large bytes could not be sent to the worker. */
+  /** The bytes of a large write could not be sent to the worker: without them, it fails in its place. */
+  hasNoBytes({ settlers }: Batch, large: LargeBytes, error: unknown): void {
+    large.lost = makeError('io-error', settlers[0]?.call.operation ?? '', this.dbPath, undefined, error);
+  }
+
+  /** Nor could that be sent. */
   failedToSend(batch: Batch, error: unknown): void {
     if (!this.#inFlight.take(batch)) return;
     refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error), this);

@@ -25,6 +25,18 @@ interface Call<O extends Operation> {
 export type WriteCall = Call<WriteOperation>;
 export type LoadCall = Call<LoadOperation>;
 
+/** What a provider has to know of a write that has failed, and of its batch. */
+interface Written {
+  readonly call: WriteCall;
+  readonly isAcknowledged?: boolean;
+  readonly hadNoEffect?: boolean;
+}
+interface Place {
+  readonly number: number;
+  readonly place: number;
+  readonly heard: number;
+}
+
 let lastId = 0;
 
 export class Member {
@@ -168,23 +180,27 @@ export class Member {
     if (operation === 'saveSnapshot') this.snapshotFailure = undefined;
   }
 
-  failed(operation: Operation, error: SDS_PersistenceError, place: number, batch?: number): void {
+  failed(operation: Operation, error: SDS_PersistenceError, place: number): void {
     this.failures.add(error, place);
     if (error.code === 'fenced' && this.wasOpened && !this.#isFenced) {
       this.#isFenced = true;
       tell('fenced', { Path: this.dbPath, StoreId: this.storeId, Message: error.message });
     }
     this.#failing.add(operation);
-    if (operation === 'saveSnapshot') this.snapshotFailure = { failure: error, batch };
+  }
+
+  writeFailed({ call, isAcknowledged, hadNoEffect }: Written, failure: SDS_PersistenceError, at: Place): void {
+    const { operation, key } = call;
+    this.failed(operation, failure, at.place);
+    const batch = isAcknowledged ? undefined : at.number;
+    if (operation === 'saveSnapshot') this.snapshotFailure = { failure, batch };
+    else if (operation === 'saveValue') this.failedSaves.add({ key, failure, batch }, at.heard);
+    else if (operation === 'releaseValue' && (isAcknowledged || hadNoEffect)) this.failedSaves.released(key);
   }
 
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
-  failedUnheard(error: SDS_PersistenceError, { operation, key }: WriteCall): void {
+  failedUnheard(error: SDS_PersistenceError): void {
     this.failures.lastIsUnheard(error); // that is the call that is told of now
-    const failed = { failure: error, batch: undefined };
-    if (operation === 'saveSnapshot') this.snapshotFailure = failed;
-    else if (operation === 'saveValue') this.failedSaves.add({ key, ...failed });
-    else if (operation === 'releaseValue') this.failedSaves.released(key);
     warnOfFailure(this.dbPath, this.storeId, error);
   }
 }

@@ -231,7 +231,7 @@ export class OpenBatch {
       if (this.#batch !== undefined && isFull(this.#batch)) this.complete();
       // a batch is complete, or its slabs are full: the worker may start on it
       this.#queue.sendWithinTurn();
-      const batch = this.#batch ?? new Batch((this.#lastNumber + 1) | 0, this.#host);
+      const batch = this.#batch ?? new Batch((this.#lastNumber + 1) | 0, this.#queue.heard, this.#host);
       const slab = memory.takeSlab(need, this.#batch?.bytes ?? this.#expectedBytes, MaxPendingBytes);
       if (slab !== NO_SLAB) {
         this.#writer.enter(slab, batch);

@@ -2,9 +2,7 @@
 
 import type { Arena } from '../../protocol/arena.ts';
 import {
-  ENTRY_ACKNOWLEDGED,
   ENTRY_DATA_LENGTH,
-  ENTRY_HEARD,
   ENTRY_KEY_LENGTH,
   ENTRY_NO_EFFECT,
   ENTRY_SETTLER,
@@ -62,13 +60,13 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
     const error = failed?.get(index);
     settler.ended?.(error === undefined);
     if (error !== undefined) {
-      member.failed(operation, error, batch.place, batch.number);
+      member.writeFailed(settler, error, batch);
       warnOfLoss(member.dbPath, member.storeId, error);
       settler.reject(error);
       continue;
     }
     member.succeeded(operation);
-    settler.resolve(operation === 'compactStore' ? settler.wasLeft !== true : undefined);
+    settler.resolve(operation === 'compactStore' ? settler.hadNoEffect !== true : undefined);
   }
 }
 
@@ -83,21 +81,16 @@ function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
     const word = arena.cell(cell);
     const index = arena.cell(cell + ENTRY_SETTLER);
     const settler = batch.settlers[index] as Settler; // each entry was written with its settler
-    const { member, operation, key } = settler.call;
+    const { member, operation } = settler.call;
     if (flagsOf(word) & ENTRY_NO_EFFECT) {
-      if (operation === 'compactStore') settler.wasLeft = true;
-      else if (operation === 'releaseValue') member.failedSaves.released(key);
-      else member.collided();
+      if (operation === 'appendPatch') member.collided();
+      else settler.hadNoEffect = true;
     }
     const outcome = outcomeOf(word);
     if (outcome < FIRST_ERROR || failed.has(index)) continue;
     const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
     const cause = queue.host.channel.errorBoard.causeOf(queue.id, batch.number, index, outcome);
-    const error = batch.large?.lost ?? makeError(code, operation, queue.dbPath, undefined, cause);
-    failed.set(index, error);
-    if (operation === 'saveValue' && (flagsOf(word) & ENTRY_ACKNOWLEDGED) === 0) {
-      member.failedSaves.add({ key, failure: error, batch: batch.number }, arena.cell(cell + ENTRY_HEARD));
-    }
+    failed.set(index, batch.large?.lost ?? makeError(code, operation, queue.dbPath, undefined, cause));
   }
   return failed;
 }

@@ -186,14 +186,20 @@ export class Dispatcher implements QueueHost {
   #callWrite(queue: FileQueue, batch: Batch, large: LargeBytes): void {
     const { number, firstSlab, begunAt } = batch;
     const { data, lost, isShared } = large;
-    const given = isShared ? data : lost === undefined ? transfer(data, [data.buffer]) : failureOf(lost);
+    const given = lost !== undefined ? failureOf(lost) : isShared ? data : transfer(data, [data.buffer]);
     const onFailure = (error: unknown) => {
+      if (large.lost !== lost) return; // asked again
       this.#settle(); // perhaps only its answer could not be posted
       queue.failedToSend(batch, error);
       this.pump();
     };
-    // at once: batches behind it go off now, and the end of one is that of all before it
-    const onRefused = (refusal: unknown) => queue.failedToSend(batch, refusal);
+    // At once: batches behind it go off now, and the end of one is that of all before it. The worker is told of the failure in
+    // place of the bytes, since what is called behind it may rely on it.
+    const onRefused = (refusal: unknown) => {
+      if (lost !== undefined) return queue.failedToSend(batch, refusal);
+      queue.hasNoBytes(batch, large, refusal);
+      this.#callWrite(queue, batch, large);
+    };
     const ask = (service: Remote<WorkerService>) =>
       service.write(queue.id, number, firstSlab, cellTime(begunAt), given);
     this.link?.call(ask, this.pump, onFailure, undefined, onRefused);
