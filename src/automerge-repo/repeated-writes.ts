@@ -1,17 +1,14 @@
 /**
  * Writes that are carried out again until they are stored: what is refused for want of room always, and what fails otherwise for a
- * caller that does not survive a rejection. They take effect in the order of the calls: behind one that has failed, all are carried
- * out once more, which changes nothing for those that were stored.
+ * caller that does not survive a rejection. They take effect in the order of the calls: behind one that is refused, none is carried out
+ * before it; behind one that has failed, all are carried out once more, which changes nothing for those that were stored.
  */
-import { GrowingPause, mayPass } from '../documents/index.ts';
-import type { SDS_PersistenceError, SDS_PersistenceErrorCode } from '../main/index.ts';
+import { GrowingPause, mayPass, untilRoom } from '../documents/index.ts';
+import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError, SDS_PersistenceErrorCode } from '../main/index.ts';
 import { Promise } from '../protocol/surroundings.ts';
 
 /** What is not tried again: nor would another file in its place change it. */
 const LASTING: readonly SDS_PersistenceErrorCode[] = ['invalid-argument', 'closed', 'fenced'];
-
-/** So many are carried out before a refusal of one of them is noticed: behind it, each would be refused as well. */
-const AT_ONCE = 64;
 
 interface Write extends PromiseWithResolvers<void> {
   call(): Promise<void>;
@@ -23,7 +20,7 @@ interface Write extends PromiseWithResolvers<void> {
 
 export class RepeatedWrites {
   readonly #repeatsFailures: boolean;
-  readonly #untilRoom: () => Promise<void>;
+  readonly #provider: SDS_DesktopPersistenceProvider;
   /** Not finished, in the order of their calls. */
   readonly #writes = new Set<Write>();
   #pause = new GrowingPause();
@@ -36,11 +33,11 @@ export class RepeatedWrites {
 
   /**
    * @param repeatsFailures - whether also what fails with other reasons than want of room is tried again
-   * @param untilRoom - what was refused may have room once it resolves; keeps the process alive
+   * @param provider - that carries them out
    */
-  constructor(repeatsFailures: boolean, untilRoom: () => Promise<void>) {
+  constructor(repeatsFailures: boolean, provider: SDS_DesktopPersistenceProvider) {
     this.#repeatsFailures = repeatsFailures;
-    this.#untilRoom = untilRoom;
+    this.#provider = provider;
   }
 
   /**
@@ -63,8 +60,11 @@ export class RepeatedWrites {
 
   async #carryOut(write: Write): Promise<SDS_PersistenceError | undefined> {
     const attempt = ++write.attempts;
+    const { refusedWrites } = this.#provider;
     try {
-      await write.call();
+      const called = write.call();
+      if (this.#provider.refusedWrites > refusedWrites) this.#lacksRoom = true; // at once: nothing may overtake it
+      await called;
       return undefined;
     } catch (thrown) {
       const error = thrown as SDS_PersistenceError;
@@ -88,14 +88,14 @@ export class RepeatedWrites {
   }
 
   #failed(write: Write, error: SDS_PersistenceError): void {
+    if (error.code === 'queue-full') {
+      write.failure = undefined; // as those behind it
+      return;
+    }
     let isBehind = false;
     for (const one of this.#writes) {
       isBehind ||= one === write;
       if (isBehind) one.failure = undefined; // it is to be stored behind this one
-    }
-    if (error.code === 'queue-full') {
-      this.#lacksRoom = true;
-      return;
     }
     if (!this.#isRepeating) write.tell(error);
     this.#isRepeating = true;
@@ -124,30 +124,25 @@ export class RepeatedWrites {
 
   /** The first one of all, or with it all that have no attempt, which are stored together. */
   async #carryOutAgain(first: Write): Promise<void> {
-    if (this.#lacksRoom) await this.#untilRoom();
-    if (this.#isOneByOne) {
-      this.#lacksRoom = false;
-      first.failure = this.#carryOut(first);
-      return;
-    }
-    let count = 0;
-    for (const write of this.#writes) {
-      if (write.failure !== undefined) continue;
-      write.failure = this.#carryOut(write);
-      if (++count % AT_ONCE !== 0) continue;
-      await Promise.resolve();
-      if (write.failure === undefined) return; // one of them was refused
-    }
+    if (this.#lacksRoom) await untilRoom(this.#provider);
     this.#lacksRoom = false;
+    if (this.#isOneByOne) first.failure = this.#carryOut(first);
+    else this.#carryOutAll();
+  }
+
+  /** All that have no attempt, up to one that is refused. */
+  #carryOutAll(): void {
+    for (const write of this.#writes) {
+      if (this.#lacksRoom) return;
+      write.failure ??= this.#carryOut(write);
+    }
   }
 
   /** Tries each once more, whenever there is room; then what was not stored is rejected, and nothing is tried again. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    if (!this.#lacksRoom) {
-      // none waits for what becomes of those before it, each of which may wait long for a server
-      for (const write of this.#writes) write.failure ??= this.#carryOut(write);
-    }
+    // none waits for what becomes of those before it, each of which may wait long for a server
+    this.#carryOutAll();
     this.#pause.end();
     await this.#finishing;
   }

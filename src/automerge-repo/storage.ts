@@ -1,5 +1,5 @@
 /** The storage of automerge-repo: each of its chunks is a record of one store. */
-import { readStorageOptions, Trouble, untilRoom } from '../documents/index.ts';
+import { readStorageOptions, Trouble } from '../documents/index.ts';
 import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from '../main/index.ts';
 import type { StorageOptions } from '../protocol/document-options.ts';
@@ -65,7 +65,7 @@ export class AutomergeRepoStorage {
     this.#trouble = new Trouble(this.#provider.statistics().Path, onError);
     const { Overflow } = { ...(isPostgresqlUrl(database) ? serverDefaults : {}), ...provider };
     const repeats = onError !== undefined;
-    if (repeats || Overflow === 'reject') this.#repeated = new RepeatedWrites(repeats, () => untilRoom(this.#provider));
+    if (repeats || Overflow === 'reject') this.#repeated = new RepeatedWrites(repeats, this.#provider);
   }
 
   /** Loads the bytes under a key, which belong to the caller; `undefined` if there are none. */

@@ -120,6 +120,8 @@ export abstract class DocumentLog {
   #lastStored: Promise<void> | undefined;
   #rejections = 0;
   #isRemoved = false;
+  /** How often it was asked to delete what is stored. */
+  #removals = 0;
 
   /**
    * Stores an update; its bytes are the caller's again when this returns. Nobody has to wait for the promise: a failure
@@ -155,6 +157,7 @@ export abstract class DocumentLog {
   /** Deletes all that is stored of it, records too. If the live document is changed after that, all of it is stored again. */
   async removeStored(): Promise<void> {
     this.#isRemoved = this.#live !== undefined;
+    this.#removals++;
     this.isIncomplete = false;
     this.#lastStored = undefined; // whatever became of that
     const { provider } = this;
@@ -196,8 +199,10 @@ export abstract class DocumentLog {
 
   async #restore(): Promise<void> {
     try {
+      const removals = this.#removals;
       this.#live?.apply(await this.load());
       this.#isBehind = false;
+      if (removals !== this.#removals) this.storeAnew(); // what was appended since was all of it only then
     } catch (error) {
       this.#isBehind = true;
       void this.#completeLater();

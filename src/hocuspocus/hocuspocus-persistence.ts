@@ -208,7 +208,12 @@ export class HocuspocusPersistence {
       // another extension may not have loaded its part yet, and somebody may have it open directly
       await keptAliveFor(MOST_WAITED_MS, unloaded);
     }
-    await this.destroy();
+    try {
+      await this.destroy();
+    } finally {
+      // those that the server has kept since they could not be stored: the timer of each would keep the process alive
+      for (const document of instance?.documents.values() ?? []) void instance?.unloadDocument(document as never);
+    }
   }
 
   async #unloaded(instance: HocuspocusServer, name: string, loaded: YjsDoc | PromiseLike<YjsDoc>): Promise<void> {

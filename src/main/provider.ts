@@ -282,6 +282,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#member.refusedPatches;
   }
 
+  /** @internal The same of writes of all kinds. */
+  get refusedWrites(): number {
+    return this.#member.refusedWrites;
+  }
+
   /** @internal As `loadStore`, with the bytes in a parcel, which belongs to the caller. */
   loadParcel(): Promise<StoreInParcel> {
     return this.#load('loadStore', undefined, IN_PARCEL);

@@ -30,6 +30,26 @@ it('deleted while it is open, and changed after that: all that is on the screen 
   expect(await storedText(file)).toBe('some text more');
 });
 
+it('deleted and changed while it is loaded: all that is on the screen is stored again', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const before = new Y.Doc();
+  await persistence.bindState('notes', before);
+  type(before, 'some text');
+  await persistence.writeState('notes', before);
+  const doc = new Y.Doc();
+  const bound = persistence.bindState('notes', doc);
+  const cleared = persistence.clearDocument('notes');
+  type(doc, 'changed');
+  await Promise.all([bound, cleared]);
+  doc.getText('text').insert(1, 'x');
+  doc.getText('text').insert(doc.getText('text').length - 1, 'x'); // one of them amid what was loaded
+  await persistence.writeState('notes', doc);
+  await persistence.destroy();
+  expect(textOf(doc)).toHaveLength('some textchanged'.length + 2);
+  expect(await storedText(file)).toBe(textOf(doc));
+});
+
 it('deleted while an update of it waits for another one, and closed without a change: it is gone', async () => {
   const file = freshFile();
   const updates = updatesOf('ab');

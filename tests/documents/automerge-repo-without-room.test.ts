@@ -43,7 +43,6 @@ async function heldStorage(repeats: boolean, options: AutomergeRepoStorageOption
   return { file, storage, told, letGo: () => other.close() };
 }
 
-/** By key: one behind a refused one may be stored first, and then once more. */
 async function storedIn(file: string): Promise<Map<string, unknown>> {
   await using again = new AutomergeRepoStorage(file);
   return new Map((await again.loadRange([])).map(({ key, data }) => [key.join(), printOf(data)]));
@@ -141,6 +140,22 @@ describe.each([
       for (let i = 0; i < 30; i++) void storage.save([String(i)], new Uint8Array(1024 * 1024).fill(i));`;
     expect(await runRepoProgram(program, file)).toMatchObject({ code: 0, stdout: '', stderr: '' });
     expect(await storedIn(file)).toEqual(allThirty);
+  });
+
+  it('what is called behind one that waits for room does not overtake it: at an exit, none of them is stored', async () => {
+    const file = freshFile();
+    const program = `const storage = new AutomergeRepoStorage(place, {
+        overflow: 'reject',
+        maxPendingBytes: 4 * 1024 * 1024,
+        ${repeats ? 'onError: ({ code }) => console.log(code),' : ''}
+      });
+      await storage.save(['before'], patchOf('before'));
+      void storage.save(['0'], new Uint8Array(4 * 1024 * 1024));
+      void storage.save(['1'], new Uint8Array(1024 * 1024).fill(1)); // there is no room for it
+      void storage.remove(['before']);
+      process.exit();`;
+    expect(await runRepoProgram(program, file)).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    expect(await storedIn(file)).toEqual(new Map([before, ['0', printOf(large(0, 4 * MIB))]]));
   });
 
   it('room that another file of the same worker has taken is waited for, while nothing of this one is under way', async () => {

@@ -115,6 +115,37 @@ it('a server that is destroyed while it loads a document: nothing keeps the proc
   expect(await started.said(/^timers (.*)$/m)).toBe('0');
 });
 
+it('a server that is destroyed while it loads a document, which can not be stored: it is unloaded, and keeps nothing alive', async () => {
+  const started = await ServerProcess.start(
+    `
+    const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+    let destroyed, unloaded;
+    const gate = {
+      async onListen() { setImmediate(load); },
+      async onLoadDocument({ document }) {
+        unloaded = new Promise((resolve) => document.once('destroy', resolve));
+        destroyed = server.destroy().catch(({ code }) => code);
+        new DatabaseSync(database).exec('BEGIN IMMEDIATE');
+        document.getText('text').insert(0, 'x');
+      },
+    };
+    const server = new Server({
+      ...common,
+      stopOnSignals: false,
+      extensions: [new HocuspocusPersistence({ database, busyTimeoutMs: 10 }), gate],
+    });
+    async function load() {
+      const direct = await server.hocuspocus.openDirectConnection('notes');
+      await direct.disconnect();
+      const code = await destroyed;
+      await unloaded;
+      say('timers ' + process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length + ' ' + code);
+    }`,
+    freshFile(),
+  );
+  expect(await started.said(/^timers (.*)$/m)).toBe('0 database-busy');
+});
+
 it('a server that is destroyed while it loads a document of a client, and stores another one, is destroyed', async () => {
   const [loading, destroying] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let connected = 0;

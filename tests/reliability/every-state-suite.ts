@@ -85,6 +85,7 @@ export function describeEveryState(engine: Engine): void {
         'ClockCollisions',
         'mayComeFree',
         'refusedPatches',
+        'refusedWrites',
       ];
       expect(names.filter((name) => !others.includes(name)).sort()).toEqual(Object.keys(methods).sort());
     });

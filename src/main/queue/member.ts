@@ -49,7 +49,9 @@ export class Member {
   password: string | undefined;
   /** Patches lost since their number was taken by other bytes. */
   collisions = 0;
-  /** Patches that were refused for want of room. */
+  /** Writes that were refused for want of room. */
+  refusedWrites = 0;
+  /** Those of them that are patches. */
   refusedPatches = 0;
   readonly failures = new Failures();
   /** What all providers of its store have in common. */

@@ -201,6 +201,7 @@ export class OpenBatch {
     this.#host.settleNow();
     if (!hasRoom()) {
       if (member.settings.Overflow === 'reject') {
+        member.refusedWrites++;
         if (call === 'appendPatch') member.refusedPatches++;
         return makeError('queue-full', call, this.#queue.dbPath);
       }
