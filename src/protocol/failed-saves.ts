@@ -24,8 +24,8 @@ export class FailedSaves<F> {
   readonly #believed: ByKey<F> = new Map();
   /** Of the others those that matter to what may still come, of each value in the order of their batches; and some more. */
   readonly #rejected: ByKey<F> = new Map();
-  /** Since those were forgotten that do not; and how many values were left. */
-  #added = 0;
+  /** Calls since those were forgotten that do not; and how many values were left. */
+  #calls = 0;
   #kept = 0;
 
   constructor(known: Iterable<FailedSave<F>> = []) {
@@ -34,12 +34,8 @@ export class FailedSaves<F> {
 
   /** @param heard - what is called later was called by a program that knows at least as much */
   add(save: Omit<FailedSave<F>, 'times'>, heard: number): void {
+    this.#forgetHeard(save.key, heard);
     this.#put({ ...save, times: 1 });
-    // so rarely that it costs each no more than its own part, however many there are
-    if (++this.#added <= this.#kept) return;
-    for (const key of this.#rejected.keys()) this.#forget(key, heard);
-    this.#added = 0;
-    this.#kept = this.#rejected.size;
   }
 
   #put(save: FailedSave<F>): void {
@@ -53,7 +49,7 @@ export class FailedSaves<F> {
 
   /** Why a release takes no reference, if so. */
   before(key: string, heard: number): F | undefined {
-    this.#forget(key, heard);
+    this.#forgetHeard(key, heard);
     return (this.#believed.get(key) ?? this.#rejected.get(key))?.[0]?.failure;
   }
 
@@ -62,6 +58,15 @@ export class FailedSaves<F> {
     const byKey = this.#believed.has(key) ? this.#believed : this.#rejected;
     const [first] = byKey.get(key) ?? [];
     if (first !== undefined && --first.times === 0) shift(byKey, key);
+  }
+
+  /** Those of this value at once, of all others so rarely that it costs each call no more than its own part. */
+  #forgetHeard(key: string, heard: number): void {
+    this.#forget(key, heard);
+    if (++this.#calls <= this.#kept) return;
+    for (const other of this.#rejected.keys()) this.#forget(other, heard);
+    this.#calls = 0;
+    this.#kept = this.#rejected.size;
   }
 
   #forget(key: string, heard: number): void {

@@ -213,3 +213,20 @@ it('of the saves that have failed, those are kept that matter to what may still 
   for (let batch = 1; batch < 10_000; batch++) saves.add({ key: `hash ${batch}`, failure: '', batch }, batch - 3);
   expect([...saves].length).toBeLessThan(10);
 });
+
+it('those that matter no more are let go by releases of other values as well', () => {
+  const saves = new FailedSaves<string>();
+  for (let index = 0; index < 1000; index++) saves.add({ key: `hash ${index}`, failure: '', batch: 2 }, 1);
+  for (let index = 0; index < 2000; index++) expect(saves.before(`another ${index}`, 2)).toBeUndefined();
+  expect([...saves]).toEqual([]);
+  // by then the number of their batch, which wraps around, may be that of one to come
+  expect(saves.before('hash 1', (2 + 2 ** 31 + 1) | 0)).toBeUndefined();
+});
+
+it('a release that is refused for a save that has failed is that of none of which the program had heard before', () => {
+  const saves = new FailedSaves<string>();
+  for (const key of ['others', 'that', 'are', 'kept', 'hash']) saves.add({ key, failure: '', batch: 2 }, 1);
+  saves.add({ key: 'hash', failure: '', batch: 5 }, 4);
+  saves.released('hash');
+  expect([...saves].filter(({ key }) => key === 'hash')).toEqual([]);
+});
