@@ -129,14 +129,16 @@ describe.each([
     expect(await saves).toEqual(thirty.map(() => 'database-busy'));
   });
 
-  it('a program that does not wait for its calls lives until all of them are stored', async () => {
-    const file = freshFile();
-    const program = `const storage = new AutomergeRepoStorage(place, {
+  const opened = `const storage = new AutomergeRepoStorage(place, {
         overflow: 'reject',
         maxPendingBytes: 4 * 1024 * 1024,
         ${repeats ? 'onError: ({ code }) => console.log(code),' : ''}
       });
-      await storage.save(['before'], patchOf('before'));
+      await storage.save(['before'], patchOf('before'));`;
+
+  it('a program that does not wait for its calls lives until all of them are stored', async () => {
+    const file = freshFile();
+    const program = `${opened}
       for (let i = 0; i < 30; i++) void storage.save([String(i)], new Uint8Array(1024 * 1024).fill(i));`;
     expect(await runRepoProgram(program, file)).toMatchObject({ code: 0, stdout: '', stderr: '' });
     expect(await storedIn(file)).toEqual(allThirty);
@@ -144,12 +146,7 @@ describe.each([
 
   it('what is called behind one that waits for room does not overtake it: at an exit, none of them is stored', async () => {
     const file = freshFile();
-    const program = `const storage = new AutomergeRepoStorage(place, {
-        overflow: 'reject',
-        maxPendingBytes: 4 * 1024 * 1024,
-        ${repeats ? 'onError: ({ code }) => console.log(code),' : ''}
-      });
-      await storage.save(['before'], patchOf('before'));
+    const program = `${opened}
       void storage.save(['0'], new Uint8Array(4 * 1024 * 1024));
       void storage.save(['1'], new Uint8Array(1024 * 1024).fill(1)); // there is no room for it
       void storage.remove(['before']);
