@@ -247,12 +247,18 @@ describeOnPostgresql('a lock', () => {
     await second;
   });
 
-  it('on the rows of one store fails no call on another one that was gathered with it', async () => {
+  /** Two stores, of which another program has locked the snapshot of one. */
+  async function oneLocked() {
     const url = await postgresql.freshPlace();
     const [locked, free] = ['locked', 'free'].map((store) => open(url, store, 300)) as [Opened, Opened];
     await Promise.all([locked.saveSnapshot(patchOf(1), 1), free.ready()]);
     const other = await otherProgram(url);
     await other.query("SELECT * FROM sds_snapshots WHERE store_id = 'locked' FOR UPDATE");
+    return { url, locked, free, other };
+  }
+
+  it('on the rows of one store fails no call on another one that was gathered with it', async () => {
+    const { url, locked, free, other } = await oneLocked();
     const calls: Promise<void>[] = [locked.saveSnapshot(patchOf(2), 2)];
     await expect.poll(() => server.waitingForLock(databaseOf(url))).toHaveLength(1);
     // gathered while that one waits
@@ -264,11 +270,7 @@ describeOnPostgresql('a lock', () => {
   });
 
   it('the same, however many calls on the locked one were gathered before', async () => {
-    const url = await postgresql.freshPlace();
-    const [locked, free] = ['locked', 'free'].map((store) => open(url, store, 300)) as [Opened, Opened];
-    await Promise.all([locked.saveSnapshot(patchOf(1), 1), free.ready()]);
-    const other = await otherProgram(url);
-    await other.query("SELECT * FROM sds_snapshots WHERE store_id = 'locked' FOR UPDATE");
+    const { url, locked, free } = await oneLocked();
     const first = locked.saveSnapshot(patchOf(2), 2);
     await expect.poll(() => server.waitingForLock(databaseOf(url))).toHaveLength(1);
     const more = Array.from({ length: 200 }, (_, at) => locked.saveSnapshot(patchOf(3), 3 + at));
