@@ -10,12 +10,13 @@ import { runProgram } from '../support/programs.ts';
 
 /**
  * Runs a program in which `full()` and `room()` decide whether a snapshot can be stored: SQLite's words and code of a full
- * disk come from the statement, in the worker. `told` are the events of the channel, `warnings` the codes of warnings.
+ * disk come from the statement, in the worker. Between `hold()` and `goOn()` the worker waits with a snapshot of number 5.
+ * `told` are the events of the channel, `warnings` the codes of warnings.
  */
 async function onFullDisk(text: string, file: string, options = '{}') {
   const folder = freshFolder();
   const preload = join(folder, 'full-disk.cjs');
-  const marker = JSON.stringify(join(folder, 'full'));
+  const [marker, held] = ['full', 'held'].map((name) => JSON.stringify(join(folder, name)));
   writeFileSync(
     preload,
     `const { isMainThread } = require('node:worker_threads');
@@ -28,6 +29,7 @@ async function onFullDisk(text: string, file: string, options = '{}') {
         if (!/INTO snapshots/.test(sql)) return statement;
         const { run } = statement;
         statement.run = function (...values) {
+          while (existsSync(${held}) && values.includes(5)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
           if (!existsSync(${marker})) return run.apply(this, values);
           throw Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR', errcode: 13 });
         };
@@ -41,6 +43,8 @@ async function onFullDisk(text: string, file: string, options = '{}') {
     import { rmSync, writeFileSync } from 'node:fs';
     const full = () => writeFileSync(${marker}, '');
     const room = () => rmSync(${marker}, { force: true });
+    const hold = () => writeFileSync(${held}, '');
+    const goOn = () => rmSync(${held});
     const told = [];
     const next = { resolve() {} };
     subscribe('sds-persistence:write-failed', (message) => { told.push(message); next.resolve(); });
@@ -280,18 +284,18 @@ describe('a prune that is called before the program can know that the snapshot b
 
   it("with Acknowledge: 'committed', where the snapshot called before that one has settled", async () => {
     const { lines } = await onFullDisk(
-      `const { DatabaseSync } = await import('node:sqlite');
-      const other = new DatabaseSync(file);
-      other.exec("CREATE TRIGGER refusal BEFORE INSERT ON snapshots WHEN NEW.clock = 5 BEGIN SELECT RAISE(ABORT, 'no'); END");
-      other.close();
+      `hold();
       // each of them is a batch by itself
       const [first, second] = [provider.saveSnapshot(${large}, 3), provider.saveSnapshot(${large}, 5)];
       console.log(await outcome(first));
-      console.log(...(await Promise.all([second, provider.prunePatches(6)].map(outcome))), (await provider.loadPatchesSince(0)).length);`,
+      full();
+      const calls = [second, provider.prunePatches(6)];
+      goOn();
+      console.log(...(await Promise.all(calls.map(outcome))), (await provider.loadPatchesSince(0)).length);`,
       freshFile(),
       "{ Acknowledge: 'committed' }",
     );
-    expect(lines).toEqual(['fine', 'invalid-argument invalid-argument 5']);
+    expect(lines).toEqual(['fine', 'database-full database-full 5']);
   });
 });
 
