@@ -8,16 +8,20 @@ import { rowsOf } from './rows.ts';
 
 export { rowsOf };
 
-/** A folder of this test's own, removed when the test has ended. */
-export function freshFolder(): string {
+/**
+ * A folder of this test's own, removed when the test has ended.
+ *
+ * @param finished - of the context of a test that runs beside others of its file
+ */
+export function freshFolder(finished = onTestFinished): string {
   const folder = mkdtempSync(join(tmpdir(), 'sds-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  finished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
 /** The path of a database file that is not there yet. */
-export function freshFile(): string {
-  return join(freshFolder(), 'store.db');
+export function freshFile(finished = onTestFinished): string {
+  return join(freshFolder(finished), 'store.db');
 }
 
 /** Database files as places for stores, each gone when its test has ended. */
