@@ -272,7 +272,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
       return;
     }
     this.finishedItems++;
-    settleLoad(load, loaded, this);
+    void settleLoad(load, loaded, this);
     this.#endBarriers();
   }
 

@@ -18,7 +18,7 @@ import { tellOfError } from '../observe/channels.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
 import type { Batch, Settler } from './batch.ts';
-import { handOut } from './found.ts';
+import { partsOf } from './found.ts';
 import type { Item, Load } from './in-flight.ts';
 import type { BatchHost } from './open-batch.ts';
 
@@ -106,18 +106,19 @@ function* entriesOf(batch: Batch, arena: Arena): Generator<number> {
   }
 }
 
-export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {
-  const { dbPath } = queue;
+export async function settleLoad(load: Load, loaded: Loaded, queue: Settled): Promise<void> {
+  const { call, answer, trace } = load;
   if ('failure' in loaded) {
-    refuse(load, (call) => reviveError(loaded.failure, call, dbPath), queue);
+    refuse(load, (call) => reviveError(loaded.failure, call, queue.dbPath), queue);
     return;
   }
-  load.trace?.end({});
-  const noMemory = 'there is no memory for what was found';
-  void handOut(loaded.found, load.answer.resolve, (error) =>
-    load.answer.reject(makeError('io-error', load.call.operation, dbPath, noMemory, error)),
-  );
-  load.call.member.loaded();
+  trace?.end({});
+  call.member.loaded();
+  try {
+    answer.resolve(loaded.found && (await partsOf(loaded.found)));
+  } catch (error) {
+    answer.reject(makeError('io-error', call.operation, queue.dbPath, 'there is no memory for what was found', error));
+  }
 }
 
 /** Rejects what was not finished. */
