@@ -4,27 +4,13 @@ import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import type { Trace } from '../observe/channels.ts';
-import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import type { LargeBytes } from './large-bytes.ts';
-import type { WriteCall } from './member.ts';
-
-/** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
-export interface Settler {
-  call: WriteCall;
-  resolve(value: unknown): void;
-  reject(error: SDS_PersistenceError): void;
-  /** Of a snapshot: told whether it is stored. */
-  ended?: (isStored: boolean) => void;
-  /** Whether the promise had resolved at the call. */
-  isAcknowledged?: boolean;
-  /** Of a compaction: whether it left the store as it is. Of a release: whether it was refused, since the save before it had failed. */
-  hadNoEffect?: boolean;
-}
+import type { Settler, WriteCall } from './member.ts';
 
 const ignore = (): void => {};
 
-export class Batch implements Awaited, Watched {
+export class Batch implements Awaited {
   readonly kind = 'batch';
   /** Its number in the file's order; wraps at 32 bits. */
   readonly number: number;

@@ -51,7 +51,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   readonly location: Location;
   readonly members = new Set<Member>();
   readonly #stores = new Map<string, Store>();
-  readonly observer: FileObserver;
+  readonly observer = new FileObserver();
   /** Whether it is among those of its dispatcher that have something to send, or in flight. */
   isToSend = false;
   isInFlight = false;
@@ -77,7 +77,6 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.id = id;
     this.host = host;
     this.location = location;
-    this.observer = new FileObserver(location.path);
     this.#inFlight = new InFlight(({ number }) => reached(this.commitPoint, number));
     this.heard = this.commitPoint;
     this.#openBatch = new OpenBatch(this, host, this.commitPoint);

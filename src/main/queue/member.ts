@@ -25,12 +25,20 @@ interface Call<O extends Operation> {
 export type WriteCall = Call<WriteOperation>;
 export type LoadCall = Call<LoadOperation>;
 
-/** What a provider has to know of a write that has failed, and of its batch. */
-interface Written {
-  readonly call: WriteCall;
-  readonly isAcknowledged?: boolean;
-  readonly hadNoEffect?: boolean;
+/** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
+export interface Settler {
+  call: WriteCall;
+  resolve(value: unknown): void;
+  reject(error: SDS_PersistenceError): void;
+  /** Of a snapshot: told whether it is stored. */
+  ended?: (isStored: boolean) => void;
+  /** Whether the promise had resolved at the call. */
+  isAcknowledged?: boolean;
+  /** Of a compaction: whether it left the store as it is. Of a release: whether it was refused, since the save before it had failed. */
+  hadNoEffect?: boolean;
 }
+
+/** What a provider has to know of the batch of a write that has failed. */
 interface Place {
   readonly number: number;
   readonly place: number;
@@ -112,7 +120,7 @@ export class Member {
   }
 
   /** Told of a snapshot that is called, and by what its end is told: what is called meanwhile is kept from prunes. */
-  snapshotCalled(clock: number, settler: { ended?: (isStored: boolean) => void }, isAcknowledged: boolean): void {
+  snapshotCalled(clock: number, settler: Settler, isAcknowledged: boolean): void {
     this.#refusedSaves.delete('prunePatches ');
     if (clock === 0) return; // it is not known what it has
     const { store } = this;
@@ -191,7 +199,7 @@ export class Member {
     this.#failing.add(operation);
   }
 
-  writeFailed({ call, isAcknowledged, hadNoEffect }: Written, failure: SDS_PersistenceError, at: Place): void {
+  writeFailed({ call, isAcknowledged, hadNoEffect }: Settler, failure: SDS_PersistenceError, at: Place): void {
     const { operation, key } = call;
     this.failed(operation, failure, at.place);
     const batch = isAcknowledged ? undefined : at.number;

@@ -17,9 +17,10 @@ import { BATCH_FAILED, BATCH_NO_EFFECT, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, used
 import { tellOfError } from '../observe/channels.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
-import type { Batch, Settler } from './batch.ts';
+import type { Batch } from './batch.ts';
 import { partsOf } from './found.ts';
 import type { Item, Load } from './in-flight.ts';
+import type { Settler } from './member.ts';
 import type { BatchHost } from './open-batch.ts';
 
 type Failures = Map<number, SDS_PersistenceError>;
@@ -49,7 +50,10 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
   if (batch.isWaitedFor) queue.host.noLongerWaitedFor();
   const first = failed?.values().next().value;
   queue.host.settled(first?.code === 'database-busy' && failed?.size === batch.settlers.length);
-  queue.observer.ended(batch, first); // told before anybody goes on
+  queue.observer.ended(batch.patches, batch.patchBytes, first !== undefined);
+  // told before anybody goes on
+  if (first !== undefined) tellOfError(first, queue.dbPath);
+  batch.trace?.end({ Patches: batch.patches, Bytes: batch.patchBytes }, first);
   queue.isTold(batch, failed !== undefined);
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
