@@ -1,6 +1,5 @@
 /** Gathered writes of one file, which cross at once, by the ring, and are committed together; or one large write. */
 
-import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import type { Trace } from '../observe/channels.ts';
@@ -50,13 +49,12 @@ export class Batch implements Awaited {
   /** Adds the promise of a call; returns its index among those of the batch. */
   addPromise(call: WriteCall, { promise, resolve, reject }: PromiseWithResolvers<unknown>): number {
     Acknowledgement.standsFor(promise, this);
-    return this.settlers.push({ call, resolve, reject }) - 1;
+    return this.settlers.push({ call, resolve, reject, isAcknowledged: false }) - 1;
   }
 
-  /** The same for a call that is acknowledged already: who is told of its failure is the provider. */
+  /** The same for a call that is acknowledged already: its promise is let go of, since garbage that lasts until here is slow. */
   addAcknowledged(call: WriteCall): number {
-    const reject = (error: SDS_PersistenceError) => call.member.failedUnheard(error);
-    return this.settlers.push({ call, resolve: ignore, reject, isAcknowledged: true }) - 1;
+    return this.settlers.push({ call, resolve: ignore, reject: ignore, isAcknowledged: true }) - 1;
   }
 
   /** Takes back the promise that was added last: its call did not become part of the batch. */

@@ -33,7 +33,7 @@ export interface Settler {
   /** Of a snapshot: told whether it is stored. */
   ended?: (isStored: boolean) => void;
   /** Whether the promise had resolved at the call. */
-  isAcknowledged?: boolean;
+  isAcknowledged: boolean;
   /** Of a compaction: whether it left the store as it is. Of a release: whether it was refused, since the save before it had failed. */
   hadNoEffect?: boolean;
 }
@@ -120,7 +120,9 @@ export class Member {
   }
 
   /** Told of a snapshot that is called, and by what its end is told: what is called meanwhile is kept from prunes. */
-  snapshotCalled(clock: number, settler: Settler, isAcknowledged: boolean): void {
+  snapshotCalled(settler: Settler): void {
+    const { call, isAcknowledged } = settler;
+    const { clock } = call;
     this.#refusedSaves.delete('prunePatches ');
     if (clock === 0) return; // it is not known what it has
     const { store } = this;
@@ -190,27 +192,23 @@ export class Member {
     if (operation === 'saveSnapshot') this.snapshotFailure = undefined;
   }
 
-  failed(operation: Operation, error: SDS_PersistenceError, place: number): void {
-    this.failures.add(error, place);
+  /** @param isUnheard - whether its promise had resolved: that must not go unnoticed */
+  failed(operation: Operation, error: SDS_PersistenceError, place: number, isUnheard = false): void {
+    this.failures.add(error, place, isUnheard);
     if (error.code === 'fenced' && this.wasOpened && !this.#isFenced) {
       this.#isFenced = true;
       tell('fenced', { Path: this.dbPath, StoreId: this.storeId, Message: error.message });
     }
     this.#failing.add(operation);
+    if (isUnheard) warnOfFailure(this.dbPath, this.storeId, error);
   }
 
   writeFailed({ call, isAcknowledged, hadNoEffect }: Settler, failure: SDS_PersistenceError, at: Place): void {
     const { operation, key } = call;
-    this.failed(operation, failure, at.place);
+    this.failed(operation, failure, at.place, isAcknowledged);
     const batch = isAcknowledged ? undefined : at.number;
     if (operation === 'saveSnapshot') this.snapshotFailure = { failure, batch };
     else if (operation === 'saveValue') this.failedSaves.add({ key, failure, batch }, at.heard);
     else if (operation === 'releaseValue' && (isAcknowledged || hadNoEffect)) this.failedSaves.released(key);
-  }
-
-  /** A call has failed whose promise had resolved: that must not go unnoticed. */
-  failedUnheard(error: SDS_PersistenceError): void {
-    this.failures.lastIsUnheard(error); // that is the call that is told of now
-    warnOfFailure(this.dbPath, this.storeId, error);
   }
 }

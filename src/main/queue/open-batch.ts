@@ -144,9 +144,7 @@ export class OpenBatch {
           this.complete();
         }
         const settler = batch.settlers[index];
-        if (operation === 'saveSnapshot' && settler !== undefined) {
-          member.snapshotCalled(clock, settler, isAcknowledged);
-        }
+        if (operation === 'saveSnapshot' && settler !== undefined) member.snapshotCalled(settler);
         if (gathered !== undefined && handedOver) takeOver(gathered);
         if (!batch.announced) this.#announce(batch);
         if (isAcknowledged) made.resolve(undefined);
