@@ -120,10 +120,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   /** Why the database could not be opened, if so. */
   async #openFailure(): Promise<SDS_PersistenceError | undefined> {
-    const refusal = this.#queue.refusalOf('ready');
-    if (refusal !== undefined) return refusal;
     const { failure } = await this.#attachment.outcome();
-    return failure && (this.#queue.refusalOf('ready') ?? reviveError(failure, 'ready', this.#queue.dbPath));
+    return this.#queue.refusalOf('ready') ?? (failure && reviveError(failure, 'ready', this.#queue.dbPath));
   }
 
   /**
@@ -407,7 +405,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     const fault = isTime ? undefined : `TimeoutMs must be a number of milliseconds, not ${describe(TimeoutMs)}`;
     if (fault !== undefined || this.#closing !== undefined) throw this.#error('flushSync', fault);
     const { last } = this.#member.failures;
-    const finished = this.#worker.dispatcher.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
+    const finished = this.#worker.dispatcher.block(() => this.#queue.finished, TimeoutMs);
     const { last: after, unheard } = this.#member.failures;
     const isStored = finished && this.#queue.refusalOf('flushSync') === undefined && this.#queue.finished;
     tellNoted();

@@ -69,6 +69,12 @@ export class FailedSaves<F> {
     this.#kept = this.#rejected.size;
   }
 
+  /** The program knew of all that have failed by now at every call that is to come, or pending. */
+  forgetRejected(): void {
+    this.#rejected.clear();
+    this.#calls = this.#kept = 0;
+  }
+
   #forget(key: string, heard: number): void {
     for (;;) {
       const [first] = this.#rejected.get(key) ?? [];

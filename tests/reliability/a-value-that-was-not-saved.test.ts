@@ -13,6 +13,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { FailedSaves } from '../../src/protocol/failed-saves.ts';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
 
 /** Carries out calls while another process has the file, until so many of them have failed. */
@@ -195,6 +196,33 @@ it.runIf(canMount)(
     expect(await provider.loadValue('hash')).toBeUndefined();
   },
 );
+
+it('of saves that have failed nothing is kept once the program has heard of all, and nothing is pending', async () => {
+  const { code, stdout, stderr } = await runProgram(
+    `import { DatabaseSync } from 'node:sqlite';
+    import { setImmediate as turn } from 'node:timers/promises';
+    const options = { Acknowledge: 'committed', BusyTimeoutMs: 0 };
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
+    await provider.ready();
+    const other = new DatabaseSync(file);
+    other.exec('BEGIN IMMEDIATE');
+    const errors = [];
+    const save = (index) => provider.saveValue('hash ' + index, new Uint8Array(1000)).catch((error) => errors.push(new WeakRef(error)));
+    await Promise.all(Array.from({ length: 1000 }, (_, index) => save(index)));
+    console.log(errors.length);
+    await turn(); // within the job that made it, a weak reference holds
+    gc();
+    console.log(errors.filter((error) => error.deref() !== undefined).length);
+    other.close();
+    await provider.close();`,
+    freshFile(),
+    { flags: ['--expose-gc', '--disable-warning=ExperimentalWarning'] },
+  );
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const [failed, kept] = stdout.trim().split('\n').map(Number);
+  expect(failed).toBe(1000);
+  expect(kept).toBeLessThan(3); // the last failure of a provider is one of what \`flush\` tells
+});
 
 it('however many saves have failed, what is known of one is found without looking through the others', () => {
   const saves = new FailedSaves<string>();

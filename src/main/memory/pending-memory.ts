@@ -70,11 +70,9 @@ export class PendingMemory {
   }
 
   hasRoom(need: number, mostPending: number): boolean {
-    if (this.#slabBytes >= mostPending) return false;
-    const slab = this.#find(need, 0);
-    if (slab === NO_SLAB) return false;
-    this.#classOf(slab)?.used.push(slab);
-    return true;
+    const slab = this.takeSlab(need, 0, mostPending);
+    if (slab !== NO_SLAB) this.giveBackSlab(slab);
+    return slab !== NO_SLAB;
   }
 
   giveBackSlab(slab: number): void {

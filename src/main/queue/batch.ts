@@ -1,30 +1,15 @@
 /** Gathered writes of one file, which cross at once, by the ring, and are committed together; or one large write. */
 
-import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import type { Trace } from '../observe/channels.ts';
-import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import type { LargeBytes } from './large-bytes.ts';
-import type { WriteCall } from './member.ts';
-
-/** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
-export interface Settler {
-  call: WriteCall;
-  resolve(value: unknown): void;
-  reject(error: SDS_PersistenceError): void;
-  /** Of a snapshot: told whether it is stored. */
-  ended?: (isStored: boolean) => void;
-  /** Whether the promise had resolved at the call. */
-  isAcknowledged?: boolean;
-  /** Of a compaction: whether it left the store as it is. Of a release: whether it was refused, since the save before it had failed. */
-  hadNoEffect?: boolean;
-}
+import type { Settler, WriteCall } from './member.ts';
 
 const ignore = (): void => {};
 
-export class Batch implements Awaited, Watched {
+export class Batch implements Awaited {
   readonly kind = 'batch';
   /** Its number in the file's order; wraps at 32 bits. */
   readonly number: number;
@@ -64,13 +49,12 @@ export class Batch implements Awaited, Watched {
   /** Adds the promise of a call; returns its index among those of the batch. */
   addPromise(call: WriteCall, { promise, resolve, reject }: PromiseWithResolvers<unknown>): number {
     Acknowledgement.standsFor(promise, this);
-    return this.settlers.push({ call, resolve, reject }) - 1;
+    return this.settlers.push({ call, resolve, reject, isAcknowledged: false }) - 1;
   }
 
-  /** The same for a call that is acknowledged already: who is told of its failure is the provider. */
+  /** The same for a call that is acknowledged already: its promise is let go of, since garbage that lasts until here is slow. */
   addAcknowledged(call: WriteCall): number {
-    const reject = (error: SDS_PersistenceError) => call.member.failedUnheard(error);
-    return this.settlers.push({ call, resolve: ignore, reject, isAcknowledged: true }) - 1;
+    return this.settlers.push({ call, resolve: ignore, reject: ignore, isAcknowledged: true }) - 1;
   }
 
   /** Takes back the promise that was added last: its call did not become part of the batch. */

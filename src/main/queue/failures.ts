@@ -7,7 +7,7 @@ export interface Failed {
   readonly place: number;
   readonly error: SDS_PersistenceError | undefined;
   /** Whether its promise had resolved. */
-  isUnheard: boolean;
+  readonly isUnheard: boolean;
   next: Failed | undefined;
 }
 
@@ -17,14 +17,9 @@ export class Failures {
   /** The first one of a call whose promise had resolved, until `flush` or `close` rejects with it. */
   unheard: Pick<Failed, 'place' | 'error'> | undefined;
 
-  add(error: SDS_PersistenceError, place: number): void {
-    this.last = this.last.next = { place, error, isUnheard: false, next: undefined };
-  }
-
-  /** The promise of the last one had resolved. */
-  lastIsUnheard(error: SDS_PersistenceError): void {
-    this.last.isUnheard = true;
-    this.unheard ??= { place: this.last.place, error };
+  add(error: SDS_PersistenceError, place: number, isUnheard: boolean): void {
+    this.last = this.last.next = { place, error, isUnheard, next: undefined };
+    if (isUnheard) this.unheard ??= { place, error };
   }
 
   /**

@@ -51,7 +51,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   readonly location: Location;
   readonly members = new Set<Member>();
   readonly #stores = new Map<string, Store>();
-  readonly observer: FileObserver;
+  readonly observer = new FileObserver();
   /** Whether it is among those of its dispatcher that have something to send, or in flight. */
   isToSend = false;
   isInFlight = false;
@@ -60,6 +60,8 @@ export class FileQueue implements OpenBatchOwner, Settled {
   heard: number;
   /** Batches of which the program hears at the end of the current job. */
   #aboutToBeHeard = 0;
+  /** The last batch in which a call has failed, as long as something may be pending that was called before the program heard of that. */
+  #lastFailed: number | undefined;
   readonly host: QueueHost;
   readonly #openBatch: OpenBatch;
   /** Complete but not sent, oldest first. */
@@ -75,7 +77,6 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.id = id;
     this.host = host;
     this.location = location;
-    this.observer = new FileObserver(location.path);
     this.#inFlight = new InFlight(({ number }) => reached(this.commitPoint, number));
     this.heard = this.commitPoint;
     this.#openBatch = new OpenBatch(this, host, this.commitPoint);
@@ -243,6 +244,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   };
 
   isTold({ number }: Batch, hasFailed: boolean): void {
+    if (hasFailed) this.#lastFailed = number;
     if (!hasFailed && this.#aboutToBeHeard === 0) {
       this.#isHeard(number);
       return;
@@ -256,6 +258,11 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   #isHeard(number: number): void {
     if (!reached(this.heard, number)) this.heard = number; // one that could not be sent has ended before its turn
+    if (this.#lastFailed === undefined) return;
+    const knownToAll = this.#inFlight.batches[0]?.heard ?? (this.waitsToBeSent ? undefined : this.heard);
+    if (knownToAll === undefined || !reached(knownToAll, this.#lastFailed)) return;
+    this.#lastFailed = undefined;
+    for (const { failedSaves } of this.members) failedSaves.forgetRejected();
   }
 
   answer(load: Load, loaded: Loaded): void {
@@ -264,7 +271,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
       return;
     }
     this.finishedItems++;
-    settleLoad(load, loaded, this);
+    void settleLoad(load, loaded, this);
     this.#endBarriers();
   }
 

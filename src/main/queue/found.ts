@@ -8,18 +8,6 @@ import { nextTurn } from '../../protocol/surroundings.ts';
 /** Making views of so many patches takes about a millisecond; then the event loop has its turn. */
 const VIEWS_A_TURN = 8192;
 
-export async function handOut(
-  found: Found,
-  resolve: (value: unknown) => void,
-  reject: (error: unknown) => void,
-): Promise<void> {
-  try {
-    resolve(found && (await partsOf(found)));
-  } catch (error) {
-    reject(error);
-  }
-}
-
 export function drop(loaded: Loaded): void {
   const found = 'found' in loaded ? loaded.found : undefined;
   if (found !== undefined && 'parcel' in found) discard(found.parcel);
@@ -29,7 +17,7 @@ function ofThisRealm({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-async function partsOf(found: Exclude<Found, undefined>): Promise<unknown> {
+export async function partsOf(found: Exclude<Found, undefined>): Promise<unknown> {
   if (Array.isArray(found)) return patchesOf(found);
   if ('buffer' in found) return ofThisRealm(found);
   if ('stores' in found) return Array.from(found.stores);

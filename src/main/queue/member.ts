@@ -25,12 +25,20 @@ interface Call<O extends Operation> {
 export type WriteCall = Call<WriteOperation>;
 export type LoadCall = Call<LoadOperation>;
 
-/** What a provider has to know of a write that has failed, and of its batch. */
-interface Written {
-  readonly call: WriteCall;
-  readonly isAcknowledged?: boolean;
-  readonly hadNoEffect?: boolean;
+/** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
+export interface Settler {
+  call: WriteCall;
+  resolve(value: unknown): void;
+  reject(error: SDS_PersistenceError): void;
+  /** Of a snapshot: told whether it is stored. */
+  ended?: (isStored: boolean) => void;
+  /** Whether the promise had resolved at the call. */
+  isAcknowledged: boolean;
+  /** Of a compaction: whether it left the store as it is. Of a release: whether it was refused, since the save before it had failed. */
+  hadNoEffect?: boolean;
 }
+
+/** What a provider has to know of the batch of a write that has failed. */
 interface Place {
   readonly number: number;
   readonly place: number;
@@ -112,7 +120,9 @@ export class Member {
   }
 
   /** Told of a snapshot that is called, and by what its end is told: what is called meanwhile is kept from prunes. */
-  snapshotCalled(clock: number, settler: { ended?: (isStored: boolean) => void }, isAcknowledged: boolean): void {
+  snapshotCalled(settler: Settler): void {
+    const { call, isAcknowledged } = settler;
+    const { clock } = call;
     this.#refusedSaves.delete('prunePatches ');
     if (clock === 0) return; // it is not known what it has
     const { store } = this;
@@ -182,27 +192,23 @@ export class Member {
     if (operation === 'saveSnapshot') this.snapshotFailure = undefined;
   }
 
-  failed(operation: Operation, error: SDS_PersistenceError, place: number): void {
-    this.failures.add(error, place);
+  /** @param isUnheard - whether its promise had resolved: that must not go unnoticed */
+  failed(operation: Operation, error: SDS_PersistenceError, place: number, isUnheard = false): void {
+    this.failures.add(error, place, isUnheard);
     if (error.code === 'fenced' && this.wasOpened && !this.#isFenced) {
       this.#isFenced = true;
       tell('fenced', { Path: this.dbPath, StoreId: this.storeId, Message: error.message });
     }
     this.#failing.add(operation);
+    if (isUnheard) warnOfFailure(this.dbPath, this.storeId, error);
   }
 
-  writeFailed({ call, isAcknowledged, hadNoEffect }: Written, failure: SDS_PersistenceError, at: Place): void {
+  writeFailed({ call, isAcknowledged, hadNoEffect }: Settler, failure: SDS_PersistenceError, at: Place): void {
     const { operation, key } = call;
-    this.failed(operation, failure, at.place);
+    this.failed(operation, failure, at.place, isAcknowledged);
     const batch = isAcknowledged ? undefined : at.number;
     if (operation === 'saveSnapshot') this.snapshotFailure = { failure, batch };
     else if (operation === 'saveValue') this.failedSaves.add({ key, failure, batch }, at.heard);
     else if (operation === 'releaseValue' && (isAcknowledged || hadNoEffect)) this.failedSaves.released(key);
-  }
-
-  /** A call has failed whose promise had resolved: that must not go unnoticed. */
-  failedUnheard(error: SDS_PersistenceError): void {
-    this.failures.lastIsUnheard(error); // that is the call that is told of now
-    warnOfFailure(this.dbPath, this.storeId, error);
   }
 }

@@ -39,8 +39,8 @@ export interface BatchHost extends Awaited {
   noLongerWaitedFor(): void;
   /** Whatever is finished gives its memory back. */
   settleNow(): void;
-  /** Holds the caller until there is room, or the worker is given up, or nothing has proceeded for so long. */
-  block(until: () => boolean, patienceMs: number): boolean;
+  /** Holds the caller until there is room, or the worker is given up. */
+  block(until: () => boolean): boolean;
 }
 
 /** What it needs of its queue. */
@@ -144,9 +144,7 @@ export class OpenBatch {
           this.complete();
         }
         const settler = batch.settlers[index];
-        if (operation === 'saveSnapshot' && settler !== undefined) {
-          member.snapshotCalled(clock, settler, isAcknowledged);
-        }
+        if (operation === 'saveSnapshot' && settler !== undefined) member.snapshotCalled(settler);
         if (gathered !== undefined && handedOver) takeOver(gathered);
         if (!batch.announced) this.#announce(batch);
         if (isAcknowledged) made.resolve(undefined);
@@ -205,7 +203,7 @@ export class OpenBatch {
         if (call === 'appendPatch') member.refusedPatches++;
         return makeError('queue-full', call, this.#queue.dbPath);
       }
-      this.#observer.hold(() => this.#host.block(hasRoom, Number.POSITIVE_INFINITY));
+      this.#observer.hold(() => this.#host.block(hasRoom));
     }
     return this.#queue.refusalOf(call);
   }

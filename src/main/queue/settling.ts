@@ -17,9 +17,10 @@ import { BATCH_FAILED, BATCH_NO_EFFECT, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, used
 import { tellOfError } from '../observe/channels.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
-import type { Batch, Settler } from './batch.ts';
-import { handOut } from './found.ts';
+import type { Batch } from './batch.ts';
+import { partsOf } from './found.ts';
 import type { Item, Load } from './in-flight.ts';
+import type { Settler } from './member.ts';
 import type { BatchHost } from './open-batch.ts';
 
 type Failures = Map<number, SDS_PersistenceError>;
@@ -49,7 +50,10 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
   if (batch.isWaitedFor) queue.host.noLongerWaitedFor();
   const first = failed?.values().next().value;
   queue.host.settled(first?.code === 'database-busy' && failed?.size === batch.settlers.length);
-  queue.observer.ended(batch, first); // told before anybody goes on
+  queue.observer.ended(batch.patches, batch.patchBytes, first !== undefined);
+  // told before anybody goes on
+  if (first !== undefined) tellOfError(first, queue.dbPath);
+  batch.trace?.end({ Patches: batch.patches, Bytes: batch.patchBytes }, first);
   queue.isTold(batch, failed !== undefined);
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
@@ -106,18 +110,19 @@ function* entriesOf(batch: Batch, arena: Arena): Generator<number> {
   }
 }
 
-export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {
-  const { dbPath } = queue;
+export async function settleLoad(load: Load, loaded: Loaded, queue: Settled): Promise<void> {
+  const { call, answer, trace } = load;
   if ('failure' in loaded) {
-    refuse(load, (call) => reviveError(loaded.failure, call, dbPath), queue);
+    refuse(load, (call) => reviveError(loaded.failure, call, queue.dbPath), queue);
     return;
   }
-  load.trace?.end({});
-  const noMemory = 'there is no memory for what was found';
-  void handOut(loaded.found, load.answer.resolve, (error) =>
-    load.answer.reject(makeError('io-error', load.call.operation, dbPath, noMemory, error)),
-  );
-  load.call.member.loaded();
+  trace?.end({});
+  call.member.loaded();
+  try {
+    answer.resolve(loaded.found && (await partsOf(loaded.found)));
+  } catch (error) {
+    answer.reject(makeError('io-error', call.operation, queue.dbPath, 'there is no memory for what was found', error));
+  }
 }
 
 /** Rejects what was not finished. */

@@ -63,10 +63,6 @@ export class Dispatcher implements QueueHost {
     this.memory = new PendingMemory(pendingBytes, (dropped) => this.#wake(dropped));
   }
 
-  get idle(): boolean {
-    return this.#toSend.length === 0 && this.#inFlight.every((queue) => queue.finished);
-  }
-
   /** At the end of the current job, so that what is called in it goes in one batch. */
   wantsToSend(queue: FileQueue): void {
     if (!queue.isToSend) this.#toSend.push(queue);
@@ -289,19 +285,19 @@ export class Dispatcher implements QueueHost {
     this.pump();
   }
 
-  /**
-   * Blocks this thread. True once `until` holds, or no worker is left; false after `patienceMs` without progress, or `totalMs`.
-   * That one call after the other waits for another process in vain is none: however many there are, they add nothing to the wait.
-   */
-  block(until: () => boolean, patienceMs: number, totalMs?: number): boolean {
-    const waiting = this.waiting(until, patienceMs, totalMs);
+  /** Blocks this thread. True once `until` holds, or no worker is left; false after `totalMs`. */
+  block(until: () => boolean, totalMs?: number): boolean {
+    const waiting = this.waiting(until, Number.POSITIVE_INFINITY, totalMs);
     for (;;) {
       const { done, value } = waiting.next();
       if (done) return value;
     }
   }
 
-  /** The same in pieces: others may be waited for whenever it yields. Has to be gone through to its end. */
+  /**
+   * The same in pieces: others may be waited for whenever it yields. Has to be gone through to its end. False also after `patienceMs`
+   * without progress. That one call after the other waits for another process in vain is none: however many there are, they add nothing.
+   */
   *waiting(
     until: () => boolean,
     patienceMs: number,

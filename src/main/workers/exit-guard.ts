@@ -85,7 +85,7 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
     },
     drain,
     uncaught() {
-      waitForAll(busyOf([...workers]), (worker) => worker.draining(ERROR_PATIENCE_MS));
+      waitForAll([...workers], (worker) => worker.draining(ERROR_PATIENCE_MS));
     },
     exit() {
       exitBegins();
@@ -101,12 +101,8 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
 
 /** Blocks until the workers have committed everything; also for calls made by later `exit` listeners. */
 export function drainAtExit(workers: readonly ReplaceableWorker[]): void {
-  const givenUp = waitForAll(busyOf(workers), (worker) => worker.draining(PATIENCE_MS));
+  const givenUp = waitForAll(workers, (worker) => worker.draining(PATIENCE_MS));
   for (const worker of givenUp) sayUnfinished(worker.giveUp());
-}
-
-function busyOf(workers: readonly ReplaceableWorker[]): ReplaceableWorker[] {
-  return workers.filter(({ dispatcher }) => !dispatcher.idle);
 }
 
 /** Blocks for all at once, since one that commits nothing must not keep others from their work; returns those that were given up. */

@@ -146,8 +146,8 @@ export class ReplaceableWorker {
   /** Blocks, in pieces, until all that was called on any file is committed; false if nothing was for so long, or there is no thread. */
   *draining(patienceMs: number): Generator<void, boolean, void> {
     const isDone = () => this.#unfinished.length === 0;
-    const isWaitedFor = yield* this.dispatcher.waiting(isDone, patienceMs);
-    return isWaitedFor && (this.hasThread || isDone());
+    yield* this.dispatcher.waiting(isDone, patienceMs);
+    return isDone();
   }
 
   /** Those with calls that are not committed, but for those that were waited for in vain and have not got on since. */

@@ -38,6 +38,7 @@ export function openFile(location: Location, maxPendingBytes: number): OpenFile 
   const before = key === undefined ? undefined : openFiles.get(key);
   if (before !== undefined) return before;
   const worker = workerForNewFile(server === undefined ? 'sqlite' : 'postgresql', maxPendingBytes);
+  if (!workers.includes(worker)) workers.push(worker);
   const file = { queue: worker.openFile(location), worker };
   if (key !== undefined) openFiles.set(key, file);
   guardExit(workers); // not before: listeners for new listeners may open the file as well
@@ -72,28 +73,17 @@ function endLater(worker: ReplaceableWorker): void {
 /** A worker is started for a new file as long as every other one of its kind has one, and there is room for another thread. */
 function workerForNewFile(kind: EngineKind, maxPendingBytes: number): ReplaceableWorker {
   const ofKind = workers.filter((worker) => worker.kind === kind);
-  const best = ofKind.reduce<ReplaceableWorker | undefined>(better, undefined);
-  if (best === undefined) return added(new ReplaceableWorker(kind, maxPendingBytes, pool));
+  const [best] = ofKind.sort((a, b) => a.fileCount - b.fileCount);
+  if (best === undefined) return new ReplaceableWorker(kind, maxPendingBytes, pool);
   if (best.fileCount === 0 || ofKind.length >= poolSize() || performance.now() < nextThreadAt) return best;
   try {
     const another = new ReplaceableWorker(kind, maxPendingBytes, pool);
-    if (another.hasThread) return added(another);
+    if (another.hasThread) return another;
   } catch {
     // no memory for another one: those that there are serve this file too
   }
   nextThreadAt = performance.now() + NO_ROOM_FOR_MS;
   return best;
-}
-
-/** The one with a thread of its own, and fewer files. */
-function better(a: ReplaceableWorker | undefined, b: ReplaceableWorker): ReplaceableWorker {
-  if (a === undefined || (!a.hasOwnThread && b.hasOwnThread)) return b;
-  return a.hasOwnThread === b.hasOwnThread && b.fileCount < a.fileCount ? b : a;
-}
-
-function added(worker: ReplaceableWorker): ReplaceableWorker {
-  workers.push(worker);
-  return worker;
 }
 
 const pool: Pool = {
