@@ -237,7 +237,7 @@ export abstract class DocumentLog {
     if (this.#attempt !== undefined) return;
     this.#pause = new GrowingPause();
     while ((this.isIncomplete || this.#isLost || this.#isBehind) && !this.isClosing) {
-      this.#attempt = Promise.allSettled([this.#tryToComplete(this.#pause.next())]); // failures were told before
+      this.#attempt = Promise.allSettled([this.#tryToComplete()]); // failures were told before
       await this.#attempt;
     }
     this.#attempt = undefined;
@@ -254,8 +254,8 @@ export abstract class DocumentLog {
     while (this.isIncomplete && !this.isClosing) await this.#attempt;
   }
 
-  async #tryToComplete(pause: Promise<void>): Promise<void> {
-    await pause;
+  async #tryToComplete(): Promise<void> {
+    await this.#pause.next();
     if (this.#isLost && !this.isClosing) await this.#takeBack();
     if (this.isClosing) return; // which stores what is to be stored
     await Promise.allSettled([this.#isBehind ? this.restore() : undefined, this.#complete()]);
