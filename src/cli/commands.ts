@@ -8,7 +8,6 @@ import { watch } from './watch.ts';
 interface Option {
   type: 'string' | 'boolean';
   what: string;
-  short?: string;
   default?: boolean;
   multiple?: boolean;
 }

@@ -47,6 +47,7 @@ export class Run {
   readonly recursive: boolean;
   readonly #progress: ProgressLine;
   readonly #control = new AbortController();
+  readonly signal: AbortSignal = this.#control.signal;
   readonly #entries: Entry[] = [];
   #hasItems = false;
   #saidStopped = false;
@@ -61,10 +62,6 @@ export class Run {
       // the second one ends the process at once: what it then leaves, the next run removes
       process.once(name, () => this.#control.abort(new Error(`stopped by ${name}`)));
     }
-  }
-
-  get signal(): AbortSignal {
-    return this.#control.signal;
   }
 
   /** What each operation on a file is given: it may be stopped, and shows how far it is. */
