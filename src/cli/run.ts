@@ -85,7 +85,7 @@ export class Run {
   ): Promise<T | undefined> {
     if (this.signal.aborted) {
       // of all that is not begun any more, the first is told
-      if (this.#entries.every((entry) => entry.Error?.Code !== 'stopped')) this.fail(path, this.signal.reason);
+      if (this.#entries.at(-1)?.Error?.Code !== 'stopped') this.fail(path, this.signal.reason);
       return undefined;
     }
     try {
