@@ -13,9 +13,8 @@ const LASTING: readonly SDS_PersistenceErrorCode[] = ['invalid-argument', 'close
 interface Write extends PromiseWithResolvers<void> {
   call(): Promise<void>;
   tell(error: SDS_PersistenceError): void;
-  attempts: number;
-  /** What becomes of the attempt that counts: none, if it is to be carried out once those before it are finished. */
-  failure: Promise<SDS_PersistenceError | undefined> | undefined;
+  /** The attempt that counts: none, if it is to be carried out once those before it are finished. */
+  attempt: Promise<void> | undefined;
 }
 
 export class RepeatedWrites {
@@ -47,9 +46,9 @@ export class RepeatedWrites {
    * @throws at once what lasts, and whatever else is not tried again
    */
   add(call: Write['call'], tell: Write['tell']): Promise<void> {
-    const write: Write = { call, tell, attempts: 0, failure: undefined, ...Promise.withResolvers<void>() };
+    const write: Write = { call, tell, attempt: undefined, ...Promise.withResolvers<void>() };
     this.#writes.add(write);
-    if (!this.#lacksRoom && !this.#isOneByOne) write.failure = this.#carryOut(write);
+    if (!this.#lacksRoom && !this.#isOneByOne) this.#carryOut(write);
     this.#finishing ??= this.#finishAll();
     return write.promise;
   }
@@ -58,63 +57,29 @@ export class RepeatedWrites {
     return this.#isRepeating && !this.#isClosing;
   }
 
-  async #carryOut(write: Write): Promise<SDS_PersistenceError | undefined> {
-    const attempt = ++write.attempts;
+  #carryOut(write: Write): void {
     const { refusedWrites } = this.#provider;
-    try {
-      const called = write.call();
-      if (this.#provider.refusedWrites > refusedWrites) this.#lacksRoom = true; // at once: nothing may overtake it
-      await called;
-      return undefined;
-    } catch (thrown) {
-      const error = thrown as SDS_PersistenceError;
-      const counts = write.attempts === attempt && write.failure !== undefined; // else it is carried out again
-      if (LASTING.includes(error.code) || (counts && this.#isFinal(error))) {
-        this.#writes.delete(write); // it stores nothing: no order is hurt if it is told before those before it
-        void this.#reject(write, error);
-      } else if (counts && this.#writes.has(write)) this.#failed(write, error);
-      return error;
-    }
+    write.attempt = write.call();
+    if (this.#provider.refusedWrites > refusedWrites) this.#lacksRoom = true; // at once: nothing may overtake it
+    write.attempt.catch((error: SDS_PersistenceError) => {
+      // it stores nothing: no order is hurt if it is told before those before it
+      if (LASTING.includes(error.code)) void this.#reject(write, error);
+    });
   }
 
   /** At the end behind all others: it ends a process that does not listen, and with that what waits for room. */
   async #reject(write: Write, error: SDS_PersistenceError): Promise<void> {
+    this.#writes.delete(write);
     if (this.#isClosing) await this.#finishing;
     write.reject(error);
-  }
-
-  #isFinal({ code }: SDS_PersistenceError): boolean {
-    return code !== 'queue-full' && (!this.#repeatsFailures || this.#isClosing);
-  }
-
-  #failed(write: Write, error: SDS_PersistenceError): void {
-    if (error.code === 'queue-full') {
-      write.failure = undefined; // as those behind it
-      return;
-    }
-    let isBehind = false;
-    for (const one of this.#writes) {
-      isBehind ||= one === write;
-      if (isBehind) one.failure = undefined; // it is to be stored behind this one
-    }
-    if (!this.#isRepeating) write.tell(error);
-    this.#isRepeating = true;
   }
 
   async #finishAll(): Promise<void> {
     for (const write of this.#writes) {
       // each is finished before the next one, those that come meanwhile as well
       while (this.#writes.has(write)) {
-        if (write.failure === undefined) await this.#carryOutAgain(write);
-        const attempt = write.failure;
-        if (attempt === undefined) continue; // refused again
-        const error = await attempt;
-        if (error === undefined) {
-          this.#writes.delete(write);
-          write.resolve();
-        } else if (error.code !== 'queue-full' && this.#isOneByOne && write.failure === undefined) {
-          await this.#pause.next(mayPass(error));
-        }
+        if (write.attempt === undefined) await this.#carryOutAgain(write);
+        else await this.#finish(write, write.attempt);
       }
     }
     this.#pause = new GrowingPause();
@@ -122,11 +87,33 @@ export class RepeatedWrites {
     this.#finishing = undefined;
   }
 
+  /** Waits for what becomes of the first one of all. */
+  async #finish(write: Write, attempt: Promise<void>): Promise<void> {
+    try {
+      await attempt;
+      this.#writes.delete(write);
+      write.resolve();
+    } catch (thrown) {
+      if (!this.#writes.has(write)) return; // it lasts, as was told
+      const error = thrown as SDS_PersistenceError;
+      if (error.code === 'queue-full') {
+        write.attempt = undefined; // as of those behind it
+      } else if (!this.#repeatsFailures || this.#isClosing) {
+        void this.#reject(write, error);
+      } else {
+        for (const one of this.#writes) one.attempt = undefined; // they are to be stored behind this one
+        if (!this.#isRepeating) write.tell(error);
+        this.#isRepeating = true;
+        await this.#pause.next(mayPass(error));
+      }
+    }
+  }
+
   /** The first one of all, or with it all that have no attempt, which are stored together. */
   async #carryOutAgain(first: Write): Promise<void> {
     if (this.#lacksRoom) await untilRoom(this.#provider);
     this.#lacksRoom = false;
-    if (this.#isOneByOne) first.failure = this.#carryOut(first);
+    if (this.#isOneByOne) this.#carryOut(first);
     else this.#carryOutAll();
   }
 
@@ -134,7 +121,7 @@ export class RepeatedWrites {
   #carryOutAll(): void {
     for (const write of this.#writes) {
       if (this.#lacksRoom) return;
-      write.failure ??= this.#carryOut(write);
+      if (write.attempt === undefined) this.#carryOut(write);
     }
   }
 

@@ -71,7 +71,7 @@ export class AutomergeRepoStorage {
   /** Loads the bytes under a key, which belong to the caller; `undefined` if there are none. */
   async load(key: StorageKey): Promise<Uint8Array | undefined> {
     const text = textOf(key);
-    return this.#do(() => this.#provider.loadRecord(text));
+    return this.#underWay(this.#provider.loadRecord(text));
   }
 
   /**
@@ -80,7 +80,7 @@ export class AutomergeRepoStorage {
    */
   async loadRange(keyPrefix: StorageKey): Promise<{ key: StorageKey; data: Uint8Array }[]> {
     const text = textOf(keyPrefix);
-    const records = await this.#do(() => this.#provider.loadRecords(text));
+    const records = await this.#underWay(this.#provider.loadRecords(text));
     return records.map(({ Key, Data }) => ({ key: partsOf(Key), data: Data }));
   }
 
@@ -111,14 +111,11 @@ export class AutomergeRepoStorage {
   }
 
   #write([documentId = '']: StorageKey, call: () => Promise<void>): Promise<void> {
-    return this.#do(() => {
-      if (this.#repeated === undefined) return call();
-      return this.#repeated.add(call, (error) => this.#trouble.tell('write', documentId, error));
-    });
+    const tell = (error: SDS_PersistenceError) => this.#trouble.tell('write', documentId, error);
+    return this.#underWay(this.#repeated?.add(call, tell) ?? call());
   }
 
-  async #do<T>(call: () => Promise<T>): Promise<T> {
-    const called = call();
+  async #underWay<T>(called: Promise<T>): Promise<T> {
     this.#calls.add(called);
     try {
       return await called;

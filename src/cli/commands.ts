@@ -1,16 +1,12 @@
 /** The commands: their arguments, options, examples, and what they run. */
-
+import type { ParseArgsOptionDescriptor } from 'node:util';
 import { backup, compact, copy, restore } from './change.ts';
 import { info, schema, verify } from './inspect.ts';
 import { type OptionValues, type Run, WrongArguments } from './run.ts';
 import { watch } from './watch.ts';
 
-interface Option {
-  type: 'string' | 'boolean';
+interface Option extends ParseArgsOptionDescriptor {
   what: string;
-  short?: string;
-  default?: boolean;
-  multiple?: boolean;
 }
 
 interface Command {

@@ -1,5 +1,5 @@
 /** Which database files a name on the command line stands for, and the folders that copies go into. */
-import { type BigIntStats, type Dirent, mkdirSync, readdirSync, readSync, statSync } from 'node:fs';
+import { type Dirent, mkdirSync, readdirSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import { ifPossible } from '../protocol/if-possible.ts';
@@ -37,14 +37,13 @@ function filesIn(run: Run, folder: string, leftOut: string | undefined): string[
 }
 
 /** `undefined` for what is not there, or out of reach: opening or listing it will tell. */
-function statsOf(path: string): BigIntStats | undefined {
-  return ifPossible(() => statSync(path, { bigint: true }));
+function statsOf(path: string): Stats | undefined {
+  return ifPossible(() => statSync(path));
 }
 
-/** By which a folder is known, whatever the spelling of its name: numbers that may be too large for JavaScript's ordinary ones. */
+/** By which a folder is known, whatever the spelling of its name. */
 function identityOf(folder: string): string | undefined {
-  const stats = statsOf(folder);
-  return stats && `${stats.dev} ${stats.ino}`;
+  return ifPossible(() => realpathSync.native(folder));
 }
 
 const endsWithSlash = (name: string): boolean => name.endsWith('/') || name.endsWith(sep);

@@ -8,9 +8,9 @@ import { ProgressLine, plain, quoted, shownPlace, styled } from './screen.ts';
 /** The arguments are wrong: exit code 2. */
 export class WrongArguments extends Error {}
 
-/** What the command line could not do before a function of the package was called. The codes are frozen, as theirs are. */
+/** What the command line could not do before a function of the package was called, or was stopped in. The codes are frozen, as theirs are. */
 export class Failure extends Error {
-  readonly code: 'no-database' | 'folder-unreadable' | 'folder-not-made';
+  readonly code: 'no-database' | 'folder-unreadable' | 'folder-not-made' | 'stopped';
 
   constructor(code: Failure['code'], message: string) {
     super(message);
@@ -47,9 +47,9 @@ export class Run {
   readonly recursive: boolean;
   readonly #progress: ProgressLine;
   readonly #control = new AbortController();
+  readonly signal: AbortSignal = this.#control.signal;
   readonly #entries: Entry[] = [];
   #hasItems = false;
-  #saidStopped = false;
 
   constructor(command: string, { json, quiet, recursive }: OptionValues) {
     this.command = command;
@@ -59,12 +59,8 @@ export class Run {
     this.#progress = new ProgressLine(this.quiet);
     for (const name of ['SIGINT', 'SIGTERM'] as const) {
       // the second one ends the process at once: what it then leaves, the next run removes
-      process.once(name, () => this.#control.abort(new Error(`stopped by ${name}`)));
+      process.once(name, () => this.#control.abort(new Failure('stopped', `stopped by ${name}`)));
     }
-  }
-
-  get signal(): AbortSignal {
-    return this.#control.signal;
   }
 
   /** What each operation on a file is given: it may be stopped, and shows how far it is. */
@@ -89,7 +85,7 @@ export class Run {
   ): Promise<T | undefined> {
     if (this.signal.aborted) {
       // of all that is not begun any more, the first is told
-      if (!this.#saidStopped) this.fail(path, this.signal.reason);
+      if (this.#entries.at(-1)?.Error?.Code !== 'stopped') this.fail(path, this.signal.reason);
       return undefined;
     }
     try {
@@ -106,10 +102,8 @@ export class Run {
 
   fail(path: string, error: unknown): void {
     this.#progress.clear();
-    const isStop = this.signal.aborted && error === this.signal.reason;
-    this.#saidStopped ||= isStop;
     const shown = shownPlace(path);
-    const { code, message } = isStop ? { code: 'stopped', message: (error as Error).message } : describe(error, path);
+    const { code, message } = describe(error, path);
     this.#entries.push({ Path: shown, Ok: false, Error: { Code: code, Message: message } });
     this.complain(shown, message);
   }

@@ -114,21 +114,19 @@ export class CompactedLog extends DocumentLog {
   /** Loads the store, when its turn has come, and merges it, if there is anything to merge. */
   async #loadMerged(order: MergeOrder): Promise<{ store: StoreInParcel; merged: Parcel | undefined }> {
     await this.#owned();
-    let store!: StoreInParcel; // it is loaded before anything can be merged
-    let isLoaded = false;
+    let store: StoreInParcel | undefined;
     const load = async () => {
-      isLoaded = false; // it may be called again
+      store = undefined; // it may be called again
       store = await this.loadStore();
-      isLoaded = true;
       if (order.task !== 'merge' || store.patches > 0) return store.parcel;
       discard(store.parcel);
       return undefined;
     };
     try {
       const merged = await this.#merging(order, load);
-      return { store, merged };
+      return { store: store as unknown as StoreInParcel, merged }; // it is loaded before anything is merged
     } catch (error) {
-      throw isLoaded ? this.trouble.about(this.name, error as SDS_PersistenceError) : error; // the load's says it
+      throw store === undefined ? error : this.trouble.about(this.name, error as SDS_PersistenceError); // the load's says it
     }
   }
 

@@ -108,7 +108,6 @@ export abstract class DocumentLog {
 
   #beginAnew(): void {
     this.provider = this.#open();
-    this.#refusalsMadeUp = 0;
     this.#isLost = false;
     this.#isBehind = this.#live !== undefined; // the other process may have changed it
     if (this.#isBehind) void this.#completeLater();
@@ -137,7 +136,9 @@ export abstract class DocumentLog {
   }
 
   protected store(update: Uint8Array): Promise<void> {
+    const { refusedWrites } = this.provider;
     const stored = this.provider.appendPatch(update, this.#nextClock());
+    if (this.provider.refusedWrites > refusedWrites) this.#isRefused = true;
     if (stored !== this.#lastStored) {
       this.#lastStored = stored;
       void stored.catch(this.#rejected); // nobody is woken for that
@@ -161,7 +162,7 @@ export abstract class DocumentLog {
     this.isIncomplete = false;
     this.#lastStored = undefined; // whatever became of that
     const { provider } = this;
-    this.#refusalsMadeUp = provider.refusedPatches;
+    this.#isRefused = false;
     try {
       await provider.removeStore();
     } catch (error) {
@@ -176,10 +177,8 @@ export abstract class DocumentLog {
 
   /** Whether the database lacks an update, which was rejected. */
   isIncomplete = false;
-  /** The losses before the call that stores the whole document for that reason, while it is under way. */
-  #completing: number | undefined;
-  /** How many of the provider's refusals are made up for. */
-  #refusalsMadeUp = 0;
+  /** Whether one was refused for want of room since the whole document was stored: its rejection may not have been heard of yet. */
+  #isRefused = false;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
   /** What has become of the last attempt to restore the live document. */
@@ -221,28 +220,16 @@ export abstract class DocumentLog {
     if (this.#live !== undefined && !this.#isRemoved && !this.isClosing) void this.store(this.#live.state());
   }
 
-  /** Grows with each update that is not stored: at once if it is refused for want of room, and once that is heard of. */
-  get #losses(): number {
-    return this.#rejections + this.provider.refusedPatches;
-  }
-
   /** Stores the whole document, if the database lacks something of it: as it is once there is room for it. */
   async #complete(): Promise<void> {
     const live = this.#live;
     if (live === undefined) return;
     await whenThereIsRoom(this.provider, async () => {
       if (!this.isIncomplete) return; // it may have been removed while this has waited
-      const losses = this.#losses;
-      const { refusedPatches } = this.provider;
-      const stored = this.store(live.state());
-      this.#completing = losses;
-      try {
-        await stored;
-        this.#refusalsMadeUp = refusedPatches;
-        if (losses === this.#losses) this.isIncomplete = false;
-      } finally {
-        this.#completing = undefined;
-      }
+      const rejections = this.#rejections;
+      this.#isRefused = false;
+      await this.store(live.state());
+      if (!this.#isRefused && rejections === this.#rejections) this.isIncomplete = false;
     });
   }
 
@@ -250,7 +237,7 @@ export abstract class DocumentLog {
     if (this.#attempt !== undefined) return;
     this.#pause = new GrowingPause();
     while ((this.isIncomplete || this.#isLost || this.#isBehind) && !this.isClosing) {
-      this.#attempt = Promise.allSettled([this.#tryToComplete(this.#pause.next())]); // failures were told before
+      this.#attempt = Promise.allSettled([this.#tryToComplete()]); // failures were told before
       await this.#attempt;
     }
     this.#attempt = undefined;
@@ -267,8 +254,8 @@ export abstract class DocumentLog {
     while (this.isIncomplete && !this.isClosing) await this.#attempt;
   }
 
-  async #tryToComplete(pause: Promise<void>): Promise<void> {
-    await pause;
+  async #tryToComplete(): Promise<void> {
+    await this.#pause.next();
     if (this.#isLost && !this.isClosing) await this.#takeBack();
     if (this.isClosing) return; // which stores what is to be stored
     await Promise.allSettled([this.#isBehind ? this.restore() : undefined, this.#complete()]);
@@ -300,28 +287,22 @@ export abstract class DocumentLog {
 
   /** As the process ends, where no promise is heard of any more. Returns whether it lacks nothing, after so long at most. */
   storeAtExit(mostMs: number): boolean {
-    const isIncomplete = this.isIncomplete || this.provider.refusedPatches > this.#refusalsMadeUp;
-    if (!isIncomplete || this.#isLost || this.#completing === this.#losses || this.#live === undefined) return true;
+    if (!(this.isIncomplete || this.#isRefused) || this.#isLost || this.#live === undefined) return true;
     if (mostMs <= 0) return false;
     const until = performance.now() + mostMs;
     try {
       const state = this.#live.state();
       for (let leftMs = mostMs; leftMs > 0; leftMs = until - performance.now()) {
-        if (this.#isTaken(state)) return this.provider.flushSync(leftMs);
-        this.provider.flushSync(leftMs); // what was called before has the room
+        this.#isRefused = false;
+        void this.store(state);
+        const isFlushed = this.provider.flushSync(leftMs); // what was called before has the room
+        if (!this.#isRefused) return isFlushed;
         Atomics.wait(nobody, 0, 0, ROOM_MS); // or it waits for other files
       }
     } catch {
       // others have their turn
     }
     return false;
-  }
-
-  /** Stores an update, and whether there was room for it: nobody hears any more of a rejection. */
-  #isTaken(update: Uint8Array): boolean {
-    const { refusedPatches } = this.provider;
-    void this.store(update);
-    return this.provider.refusedPatches === refusedPatches;
   }
 
   // ---- the end --------------------------------------------------------------------------------------

@@ -202,12 +202,11 @@ export class Documents {
   }
 
   async #closeAll(leave: () => readonly Promise<void>[]): Promise<void> {
-    const logs = this.#logs().filter((log) => !log.isClosing);
-    const lacking = new Set(logs.filter((log) => log.isIncomplete));
+    const logs = this.#logs();
+    const lacking = new Set(logs.filter((log) => log.isIncomplete && !log.isClosing));
     const left = await Promise.allSettled(leave());
     this.#kept.clear();
-    const closed = await Promise.allSettled(this.#logs().map((log) => this.close(log)));
-    const ended = await Promise.allSettled(logs.map((log) => log.close())); // also of those that have left
+    const ended = await Promise.allSettled(logs.map((log) => this.close(log))); // also of those that have left
     all.delete(this.#self);
     if (all.size === 0) process.off('exit', storeAtExit);
     await this.anchor.close();
@@ -218,7 +217,7 @@ export class Documents {
       if (lacking.has(log)) this.trouble.tell('write', log.name, error); // else its log has told of this attempt
     }
     if (lost[0] !== undefined) throw notStored(lost[0].log.name, lost.length - 1, lost[0].error);
-    const failed = [...closed, ...left].find((outcome) => outcome.status === 'rejected');
+    const failed = left.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
 }

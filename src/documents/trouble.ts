@@ -26,8 +26,6 @@ export class Trouble {
   readonly database: string;
   readonly #onError: OnError | undefined;
   readonly #said = new Set<string>();
-  /** Errors whose message says which document it is about, and what becomes of its updates. */
-  readonly #telling = new WeakSet<SDS_PersistenceError>();
 
   constructor(database: string, onError: OnError | undefined) {
     this.database = database;
@@ -43,7 +41,9 @@ export class Trouble {
     const onError = this.#onError;
     if (onError !== undefined) note(() => outsideOfCalls(() => onError(error, name)));
     else {
-      const said = this.#telling.has(error) ? message : `document ${shown(name)}: ${what}: ${message}`;
+      const document = `document ${shown(name)}`;
+      // what `about` has made says that, and what becomes of its updates
+      const said = message.startsWith(document) ? message : `${document}: ${what}: ${message}`;
       this.warn(code, `${shown(name)} ${error.code}`, said);
     }
   }
@@ -51,9 +51,7 @@ export class Trouble {
   /** The same error, with the document and the database that it is about: what merges and applies updates knows neither. */
   about(name: string, { code, message, cause }: SDS_PersistenceError): SDS_PersistenceError {
     const told = `document ${shown(name)} in '${this.database}': ${message}`;
-    const error = new SDS_PersistenceError(code, told, cause === undefined ? undefined : { cause });
-    this.#telling.add(error);
-    return error;
+    return new SDS_PersistenceError(code, told, cause === undefined ? undefined : { cause });
   }
 
   /** Once for each code and subject. */

@@ -275,12 +275,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#load('listStores', undefined, NOT_IMPORTED);
   }
 
-  /** @internal How many patches were refused for want of room: the rejections of the last ones may not have reached anybody yet. */
-  get refusedPatches(): number {
-    return this.#member.refusedPatches;
-  }
-
-  /** @internal The same of writes of all kinds. */
+  /** @internal How many writes were refused for want of room: the rejections of the last ones may not have reached anybody yet. */
   get refusedWrites(): number {
     return this.#member.refusedWrites;
   }

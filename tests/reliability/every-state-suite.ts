@@ -84,7 +84,6 @@ export function describeEveryState(engine: Engine): void {
         'status',
         'ClockCollisions',
         'mayComeFree',
-        'refusedPatches',
         'refusedWrites',
       ];
       expect(names.filter((name) => !others.includes(name)).sort()).toEqual(Object.keys(methods).sort());

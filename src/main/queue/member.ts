@@ -59,8 +59,6 @@ export class Member {
   collisions = 0;
   /** Writes that were refused for want of room. */
   refusedWrites = 0;
-  /** Those of them that are patches. */
-  refusedPatches = 0;
   readonly failures = new Failures();
   /** What all providers of its store have in common. */
   readonly store: Store;

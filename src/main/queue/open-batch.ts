@@ -200,7 +200,6 @@ export class OpenBatch {
     if (!hasRoom()) {
       if (member.settings.Overflow === 'reject') {
         member.refusedWrites++;
-        if (call === 'appendPatch') member.refusedPatches++;
         return makeError('queue-full', call, this.#queue.dbPath);
       }
       this.#observer.hold(() => this.#host.block(hasRoom));
