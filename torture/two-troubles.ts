@@ -79,7 +79,7 @@ const styles = ['awaited', 'caught', 'bursts', 'awaited bursts', 'engine', 'engi
 const endings = ['close', 'natural', 'exit', 'error', 'SIGTERM, close', 'SIGTERM, exit', 'kill'] as const;
 /** Trouble that stays is over so long after the program's end began: `close()` waits for each call, however long that waits for a lock. */
 const LONGEST_MS = 15_000;
-/** Each worker in turn may commit nothing for 10 s at the end. */
+/** For each process: each worker in turn may commit nothing for 10 s at the end, and calls wait in turn while another process writes. */
 const PATIENCE_MS = 60_000;
 
 /** @param most - how many processes share the stores, two at least if it is not one */
@@ -174,7 +174,7 @@ async function live(own: number, land: Land, most: number, told: string, report:
         const start = performance.now();
         if (signal !== undefined) program.signal(signal);
         timers.push(setTimeout(endAll, LONGEST_MS));
-        const ended = await within(PATIENCE_MS, 'the end', program.ended);
+        const ended = await within(PATIENCE_MS * lives.length, 'the end', program.ended);
         report.most(`ms until the end, by ${life.ending}`, Math.ceil(performance.now() - start));
         return ended;
       } catch (error) {
