@@ -105,6 +105,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./two-troubles.ts'),
     mostMinutes: 20,
   },
+  'processes-in-trouble': {
+    what: 'two or three programs that share their files and stores, in ordinary trouble of two kinds at once',
+    load: () => import('./processes-in-trouble.ts'),
+    mostMinutes: 25,
+  },
   soak: {
     what: 'a mixed load for ten minutes',
     load: () => import('./soak.ts'),

@@ -20,6 +20,8 @@ export type Inside = (typeof insides)[number];
 /** What the program is told. */
 export interface Life {
   seed: number;
+  /** Which of those that share the stores it is; the first one alone makes snapshots, and prunes. */
+  process: number;
   /** The file in which it tells of its calls. */
   told: string;
   stores: { path: string; id: string; providers: number }[];
@@ -65,6 +67,8 @@ export type Lands = (report: Report, work: (land: Land) => Promise<void>) => Pro
 
 interface Befalls {
   kind: string;
+  /** The process that it befalls, if it befalls one. */
+  whom: number;
   /** After the program's start; before it if negative. */
   at: number;
   /** Infinite: beyond the program's end. */
@@ -75,10 +79,11 @@ const styles = ['awaited', 'caught', 'bursts', 'awaited bursts', 'engine', 'engi
 const endings = ['close', 'natural', 'exit', 'error', 'SIGTERM, close', 'SIGTERM, exit', 'kill'] as const;
 /** Trouble that stays is over so long after the program's end began: `close()` waits for each call, however long that waits for a lock. */
 const LONGEST_MS = 15_000;
-/** Each worker in turn may commit nothing for 10 s at the end. */
+/** For each process: each worker in turn may commit nothing for 10 s at the end, and calls wait in turn while another process writes. */
 const PATIENCE_MS = 60_000;
 
-export function inTrouble(lands: Lands): Rig {
+/** @param most - how many processes share the stores, two at least if it is not one */
+export function inTrouble(lands: Lands, most = 1): Rig {
   return async ({ seed, scale, report }) => {
     const programs = scaled(250, scale);
     let next = 0;
@@ -87,46 +92,58 @@ export function inTrouble(lands: Lands): Rig {
         while (next < programs) {
           const own = seed + next++;
           const failed = (error: Error) => report.violation(`seed ${own}: ${error.stack}`);
-          await live(own, land, join(folder, `${own}-told`), report).catch(failed);
+          await live(own, land, most, join(folder, `${own}-told`), report).catch(failed);
         }
       }),
     );
   };
 }
 
-async function live(own: number, land: Land, told: string, report: Report): Promise<void> {
+interface Lived {
+  life: Life;
+  program: Program;
+}
+
+async function live(own: number, land: Land, most: number, told: string, report: Report): Promise<void> {
   const random = new Random(own);
-  const troubles = [troubleOf(random, land), troubleOf(random, land)];
+  const processes = most === 1 ? 1 : 2 + random.below(most - 1);
+  const troubles = [troubleOf(random, land, processes), troubleOf(random, land, processes)];
   const kinds = troubles.map(({ kind }) => kind);
   const scene = await land.sceneOf(own, kinds);
   if (scene === undefined) return;
   try {
-    const life = lifeOf(own, random, told, scene.places, troubles);
+    const first = lifeOf(own, random, told, scene.places, troubles);
+    const lives = [first];
     const env = { SDS_PERSISTENCE_WORKERS: String(1 + random.below(3)), ...scene.envOf(random) };
-    Object.assign(life.options, land.optionsOf(random));
-    const where = `seed ${own}: ${JSON.stringify({ ...life, stores: life.stores.map(({ id, providers }) => `${id} ${providers}`), inside: [], troubles })}`;
-    const { program, ended, isOnTime } = await befall(life, env, scene, troubles, random, where);
-    if (isOnTime) await judge(life, program, ended, troubles, scene, where);
-    report.count(`programs, ended by ${life.ending}`);
+    for (let process = 1; process < processes; process++) {
+      const life = lifeOf(own, random, `${told}-${process}`, scene.places, troubles, process);
+      lives.push({ ...life, stores: first.stores });
+    }
+    for (const { options } of lives) Object.assign(options, land.optionsOf(random));
+    await befall(lives, env, scene, troubles, random);
+    for (const { ending } of lives) report.count(`programs, ended by ${ending}`);
     for (const kind of kinds) report.count(`times of trouble: ${kind}`);
   } finally {
     await scene.end();
   }
 
-  /** From its start until it is gone, and all trouble with it. */
+  function whereOf(life: Life): string {
+    return `seed ${own}: ${JSON.stringify({ ...life, stores: life.stores.map(({ id, providers }) => `${id} ${providers}`), inside: [], troubles })}`;
+  }
+
+  /** From their start until they are gone, and all trouble with them; then those are judged that came to an end in time. */
   async function befall(
-    life: Life,
+    lives: readonly Life[],
     env: Record<string, string>,
     scene: Scene,
     troubles: readonly Befalls[],
     random: Random,
-    where: string,
-  ): Promise<{ program: Program; ended: Ended; isOnTime: boolean }> {
+  ): Promise<void> {
     const ends = new Set<() => void>();
     const ending: unknown[] = [];
-    let program: Program | undefined;
-    const begin = ({ kind, lasts }: Befalls) => {
-      const end = scene.begin(kind, random, life, program);
+    const lived: Lived[] = [];
+    const begin = ({ kind, lasts, whom }: Befalls) => {
+      const end = scene.begin(kind, random, lives[whom] as Life, lived[whom]?.program);
       if (end === undefined) return;
       const once = () => {
         if (ends.delete(once)) ending.push(end());
@@ -137,49 +154,56 @@ async function live(own: number, land: Land, told: string, report: Report): Prom
     const endAll = () => {
       for (const end of [...ends]) end();
     };
-    const early = troubles.filter(({ at }) => at < 0);
-    for (const trouble of early) begin(trouble);
-    const started = new Program('working-in-trouble', [JSON.stringify(life)], [], env);
-    program = started;
+    for (const trouble of troubles) if (trouble.at < 0) begin(trouble);
+    for (const life of lives)
+      lived.push({ life, program: new Program('working-in-trouble', [JSON.stringify(life)], [], env) });
     const timers: NodeJS.Timeout[] = [];
-    try {
-      await within(
-        PATIENCE_MS,
-        'being ready',
-        started.line((line) => line === 'ready'),
-      );
-      for (const trouble of troubles)
-        if (!early.includes(trouble)) timers.push(setTimeout(() => begin(trouble), trouble.at));
-      const signal = life.ending === 'kill' ? 'SIGKILL' : life.ending.startsWith('SIGTERM') ? 'SIGTERM' : undefined;
-      await pause(life.lasts);
-      const start = performance.now();
-      if (signal !== undefined) started.signal(signal);
-      timers.push(setTimeout(endAll, LONGEST_MS));
-      const ended = await within(PATIENCE_MS, 'the end', started.ended);
-      report.most(`ms until the end, by ${life.ending}`, Math.ceil(performance.now() - start));
-      return { program: started, ended, isOnTime: true };
-    } catch (error) {
-      const { message } = error as Error;
-      report.violation(`${where}: ${message}; it said ${linesOf(life).slice(-3).join(' | ')}; ${started.errors}`);
-      return { program: started, ended: { code: null, signal: null }, isOnTime: false };
-    } finally {
-      for (const timer of timers) clearTimeout(timer);
-      endAll();
-      await started.end();
-      await Promise.all(ending);
-    }
+    const endOf = async ({ life, program }: Lived): Promise<Ended | undefined> => {
+      try {
+        await within(
+          PATIENCE_MS,
+          'being ready',
+          program.line((line) => line === 'ready'),
+        );
+        for (const trouble of troubles) {
+          const { whom, at } = trouble;
+          if (whom === life.process && at >= 0) timers.push(setTimeout(() => begin(trouble), at));
+        }
+        const signal = life.ending === 'kill' ? 'SIGKILL' : life.ending.startsWith('SIGTERM') ? 'SIGTERM' : undefined;
+        await pause(life.lasts);
+        const start = performance.now();
+        if (signal !== undefined) program.signal(signal);
+        timers.push(setTimeout(endAll, LONGEST_MS));
+        const ended = await within(PATIENCE_MS * lives.length, 'the end', program.ended);
+        report.most(`ms until the end, by ${life.ending}`, Math.ceil(performance.now() - start));
+        return ended;
+      } catch (error) {
+        const { message } = error as Error;
+        const said = linesOf(life).slice(-3).join(' | ');
+        report.violation(`${whereOf(life)}: ${message}; it said ${said}; ${program.errors}`);
+        return undefined;
+      }
+    };
+    const ended = await Promise.all(lived.map(endOf));
+    for (const timer of timers) clearTimeout(timer);
+    endAll();
+    for (const { program } of lived) await program.end();
+    await Promise.all(ending);
+    for (const [process, one] of lived.entries()) await judge(one, ended[process], troubles, scene);
   }
 
   async function judge(
-    life: Life,
-    program: Program,
-    { code, signal }: Ended,
+    { life, program }: Lived,
+    ended: Ended | undefined,
     troubles: readonly Befalls[],
     scene: Scene,
-    where: string,
   ): Promise<void> {
+    if (ended === undefined) return;
+    const { code, signal } = ended;
     const broken = (what: string) =>
-      report.violation(`${where}: ${what}${program.errors === '' ? '' : `; stderr: ${program.errors.slice(-1500)}`}`);
+      report.violation(
+        `${whereOf(life)}: ${what}${program.errors === '' ? '' : `; stderr: ${program.errors.slice(-1500)}`}`,
+      );
     const wanted = life.ending === 'kill' ? 'SIGKILL' : life.ending === 'error' ? 1 : 0;
     if ((signal ?? code) !== wanted) broken(`ended with ${signal ?? code}`);
     const lines = linesOf(life);
@@ -191,6 +215,7 @@ async function live(own: number, land: Land, told: string, report: Report): Prom
       const rows = await scene.rowsOf(path, broken);
       if (rows === undefined) continue;
       const codes = codesOf(life, troubles, path === scene.places[0], land);
+      if (processes > 1) codes.push('database-busy');
       for (const { id } of life.stores.filter((store) => store.path === path)) {
         const store = told.get(id);
         if (store === undefined) continue;
@@ -228,12 +253,13 @@ function codesOf({ options, ending }: Life, troubles: readonly Befalls[], isVict
   return codes;
 }
 
-function troubleOf(random: Random, { kinds }: Land): Befalls {
+function troubleOf(random: Random, { kinds }: Land, processes: number): Befalls {
   const kind = random.pick([...kinds.slice(0, -1), ...insides, ...kinds.slice(-1)]);
   // a program that stays stopped comes to no end
   const stays = random.chance(0.2) && kind !== 'stopped';
   return {
     kind,
+    whom: processes === 1 ? 0 : random.below(processes),
     at: random.chance(0.15) ? -1 : random.below(1200),
     lasts: stays ? Number.POSITIVE_INFINITY : 50 + random.below(1200),
   };
@@ -245,6 +271,7 @@ function lifeOf(
   told: string,
   places: readonly string[],
   troubles: readonly Befalls[],
+  process = 0,
 ): Life {
   const paths = places.slice(0, 1 + random.below(places.length));
   const stores = Array.from({ length: Math.max(paths.length, 1 + random.below(4)) }, (_, index) => ({
@@ -252,12 +279,15 @@ function lifeOf(
     id: `store-${index}`,
     providers: random.chance(0.3) ? 2 : 1,
   }));
-  const inside = troubles.flatMap(({ kind, at, lasts }) => {
+  const inside = troubles.flatMap(({ kind, whom, at, lasts }) => {
     const found = insides.find((one) => one === kind);
-    return found === undefined ? [] : [{ kind: found, at: Math.max(1, at), lasts: Math.min(lasts, 1000) }];
+    return found === undefined || whom !== process
+      ? []
+      : [{ kind: found, at: Math.max(1, at), lasts: Math.min(lasts, 1000) }];
   });
   return {
     seed,
+    process,
     told,
     stores,
     options: {

@@ -10,7 +10,10 @@ import { codeOf } from '../rig.ts';
 import type { Inside, Life } from '../two-troubles.ts';
 
 const life = JSON.parse(process.argv[2] ?? '{}') as Life;
-const random = new Random(life.seed);
+const random = new Random(life.seed + life.process);
+/** Numbers of each process are its own; those of the first one, which prunes, are below all others. */
+const FIRST = life.process * 1e9;
+const prunes = life.process === 0;
 // a file takes it at once, whatever its reader does, and keeps it after a SIGKILL
 const told = openSync(life.told, 'a');
 const say = (line: string) => writeSync(told, `${line}\n`);
@@ -37,8 +40,8 @@ class Store {
   readonly #id: string;
   readonly #opened: Opened[];
   readonly #kept = new Set<number>();
-  #last = 0;
-  #lastValue = 0;
+  #last = FIRST;
+  #lastValue = FIRST;
   readonly #values: number[] = [];
 
   constructor(path: string, id: string, providers: number) {
@@ -52,7 +55,7 @@ class Store {
   }
 
   get isFull(): boolean {
-    return this.#last >= MOST_PATCHES;
+    return this.#last - FIRST >= MOST_PATCHES;
   }
 
   append(): Promise<void> {
@@ -78,12 +81,14 @@ class Store {
 
   /** As the sync engine does it: the number is read once more. */
   async checkpoint(): Promise<void> {
+    if (!prunes) return;
     await this.saveSnapshot();
     await this.prune(this.#last);
   }
 
   /** Nothing is waited for. */
   checkpointAtOnce(): void {
+    if (!prunes) return;
     const number = this.#last;
     this.saveSnapshot(number).catch(ignored);
     this.prune(number + 1).catch(ignored);
@@ -200,7 +205,7 @@ const styles: Record<Life['style'], (store: Store, step: number) => Promise<unkn
   },
   async tools(store) {
     store.append().catch(ignored);
-    await store.saveSnapshot();
+    if (prunes) await store.saveSnapshot();
     await store.reopen();
   },
 };
