@@ -81,7 +81,6 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
       try {
         return await this.log.flush();
       } catch (error) {
-        if (!this.log.isIncomplete) continue; // it was deleted meanwhile: nothing of it is missed
         if (this.#handOver()) return; // else it is tried again, as was told by the log
         if (!this.#isLast) await this.#untilStored.next(this.#isWaitedFor && mayPass(error));
       }
