@@ -118,7 +118,8 @@ export abstract class DocumentLog {
   /** The promise of the last append; appends in a row may share one. */
   #lastStored: Promise<void> | undefined;
   #rejections = 0;
-  #isRemoved = false;
+  /** Removals that have not failed, since which nothing was appended. */
+  #removed = { times: 0 };
   /** How often it was asked to delete what is stored. */
   #removals = 0;
 
@@ -129,7 +130,7 @@ export abstract class DocumentLog {
   append(update: Uint8Array): Promise<void> {
     // after a removal nothing is there that it could follow
     const whole = this.#isRemoved ? this.#live?.state() : undefined;
-    this.#isRemoved = false;
+    if (this.#isRemoved) this.#removed = { times: 0 };
     const stored = this.store(whole ?? update);
     if (this.isIncomplete) void this.#completeAfter(stored);
     return stored;
@@ -155,20 +156,29 @@ export abstract class DocumentLog {
     if (this.#live !== undefined && !this.#isRemoved) this.#lacksSomething();
   };
 
+  get #isRemoved(): boolean {
+    return this.#removed.times > 0;
+  }
+
   /** Deletes all that is stored of it, records too. If the live document is changed after that, all of it is stored again. */
-  async removeStored(): Promise<void> {
-    this.#isRemoved = this.#live !== undefined;
+  removeStored(): Promise<void> {
     this.#removals++;
     this.isIncomplete = false;
-    this.#lastStored = undefined; // whatever became of that
-    const { provider } = this;
     this.#isRefused = false;
+    this.#lastStored = this.#remove(); // whatever became of what was stored before
+    return this.#lastStored;
+  }
+
+  async #remove(): Promise<void> {
+    const { provider } = this;
+    const removed = this.#removed;
+    removed.times++;
     try {
       await provider.removeStore();
     } catch (error) {
       this.noteLoss(error, provider);
-      this.#isRemoved = false;
-      if (this.#live !== undefined) this.#lacksSomething(); // what was rejected before, or waits in it, at most
+      // what was rejected before, or waits in it, at most; not if another one removes it, or all of it was stored since
+      if (--removed.times === 0 && removed === this.#removed && this.#live !== undefined) this.#lacksSomething();
       throw error;
     }
   }
@@ -274,13 +284,23 @@ export abstract class DocumentLog {
 
   /** Resolves once all that was appended is stored; if some of that was rejected, the whole document. Another call tries again. */
   async flush(): Promise<void> {
+    const removals = this.#removals;
+    try {
+      await this.#flush();
+    } catch (error) {
+      if (removals === this.#removals) throw error;
+      await this.flush(); // what was removed meanwhile is not missed
+    }
+  }
+
+  async #flush(): Promise<void> {
     const rejections = this.#rejections;
     try {
       await this.#lastStored;
     } catch (error) {
       // whoever waits has waited for the server just now, for as long as he wanted to
       const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && rejections !== this.#rejections;
-      if (!this.isIncomplete || isAway) throw error;
+      if (this.#live === undefined || isAway) throw error;
     }
     await this.#complete();
   }

@@ -1,5 +1,6 @@
 /** A document that is deleted is gone; whoever has it open keeps it, and brings it back by changing it. */
-import { expect, it } from 'vitest';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, rowsOf } from '../support/files.ts';
 import { persistenceOn, runEditor, storedText, textOf, type, updatesOf } from './documents.ts';
@@ -76,6 +77,61 @@ it('deleted, and an update that waits for another one comes after that: all of i
   await persistence.storeUpdate('notes', updates[1] as Uint8Array);
   await persistence.destroy();
   expect(await storedText(file)).toBe('abc');
+});
+
+it('deleted while one that is left waits to be stored, and its name is bound anew: it stays deleted', async () => {
+  const file = freshFile();
+  const lock = new DatabaseSync(file);
+  onTestFinished(() => lock.close());
+  let mayStore = () => {};
+  const persistence = persistenceOn(file, { busyTimeoutMs: 500, onError: () => mayStore() });
+  await persistence.ready();
+  lock.exec('BEGIN IMMEDIATE');
+  mayStore = () => lock.exec('ROLLBACK'); // not before that is rejected
+  const [left, next] = [new Y.Doc(), new Y.Doc()];
+  await persistence.bindState('notes', left);
+  left.getText('text').insert(0, 'some text');
+  const isLeft = persistence.writeState('notes', left);
+  const bound = persistence.bindState('notes', next);
+  await persistence.clearDocument('notes');
+  await Promise.all([isLeft, bound]);
+  await persistence.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
+});
+
+it('not deleted, while it is left and could not be stored before: it is not released before that is stored', async () => {
+  const file = freshFile();
+  const lock = new DatabaseSync(file);
+  onTestFinished(() => lock.close());
+  const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError: () => {} });
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  lock.exec('BEGIN IMMEDIATE');
+  doc.getText('text').insert(0, 'some text');
+  const cleared = persistence.clearDocument('notes');
+  const released = persistence.writeState('notes', doc);
+  await expect(cleared).rejects.toMatchObject({ code: 'database-busy' });
+  lock.exec('ROLLBACK');
+  await released;
+  expect(await storedText(file)).toBe('some text');
+});
+
+it('deleted several times at once, the last of which are refused: it stays deleted', async () => {
+  const file = freshFile();
+  const lock = new DatabaseSync(file);
+  onTestFinished(() => lock.close());
+  const persistence = persistenceOn(file, { busyTimeoutMs: 60_000, maxPendingBytes: 20_000, overflow: 'reject' });
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  type(doc, 'some text');
+  lock.exec('BEGIN IMMEDIATE');
+  const cleared = Promise.allSettled(Array.from({ length: 1000 }, () => persistence.clearDocument('notes')));
+  lock.exec('ROLLBACK');
+  const outcomes = await cleared;
+  expect([outcomes[0], outcomes.at(-1)]).toMatchObject([{ status: 'fulfilled' }, { reason: { code: 'queue-full' } }]);
+  await persistence.writeState('notes', doc);
+  await persistence.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
 });
 
 it('deleted while it is merged: it stays deleted', async () => {
