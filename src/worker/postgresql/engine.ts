@@ -138,8 +138,8 @@ export class PostgresqlEngine implements Engine {
       return true;
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      if (error.reportedCode === NOT_SUPPORTED) this.#takesBoth = false;
-      else if (error.reportedCode !== NUMBER_TAKEN) throw error;
+      if (error.reported.code === NOT_SUPPORTED) this.#takesBoth = false;
+      else if (error.reported.code !== NUMBER_TAKEN) throw error;
       return false;
     }
   }
