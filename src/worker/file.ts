@@ -166,7 +166,7 @@ export class WorkerFile {
 
   #begin(task: Task | GatheredBatch): Work<void> {
     this.#inVain.begin(task.askedAt, 'work' in task ? this.members : undefined);
-    this.#engine.taskBegins?.(task.askedAt, this.#inVain.alongMs);
+    this.#engine.taskBegins?.(task.askedAt, this.#inVain.leftMs(this.members));
     if ('work' in task) return task.work;
     const batches: Together = [task];
     let bytes = this.#batches.seal(task);
