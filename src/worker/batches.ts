@@ -158,7 +158,7 @@ export class Batches {
     if (store !== undefined) this.#stuck.set(store, error);
     this.#apartLeft--;
     this.#inVain.hasWaited(Number.POSITIVE_INFINITY, this.#callers);
-    this.#engine.taskBegins?.(askedAt, this.#inVain.alongMs);
+    this.#engine.taskBegins?.(askedAt, this.#inVain.leftMs(this.#callers));
     return true;
   }
 

@@ -109,9 +109,9 @@ export interface Engine {
    * Told before each task when it was called, as in `clock.ts`; of several calls, the first one. Again if they are tried by themselves
    * then, since they have waited together.
    *
-   * @param alongMs - how much of the time for which it waits for a lock it has waited already, behind others
+   * @param lockMs - for how long it may wait for a lock
    */
-  taskBegins?(askedAt: number, alongMs: number): void;
+  taskBegins?(askedAt: number, lockMs: number): void;
   /** Told at once of a provider that will be attached, once what was called before is done. */
   announce?(caller: Caller): void;
   /** Told at once of a provider that goes, of which nothing but an `attach` is under way; what it returns is done in its turn. */

@@ -2,6 +2,7 @@
 import { cellTime } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import type { Failure } from '../protocol/errors.ts';
+import { ifPossible } from '../protocol/if-possible.ts';
 import type { Found, Loaded, Report } from '../protocol/service.ts';
 import { performance } from '../protocol/surroundings.ts';
 import { Batches, type FileHost, type GatheredBatch, type Together } from './batches.ts';
@@ -91,20 +92,12 @@ export class WorkerFile {
 
   /** No caller waits for what is tidied up: what can't be is left for the next time. */
   pause(): void {
-    try {
-      this.#engine.pause?.();
-    } catch {
-      // it is tried again
-    }
+    ifPossible(() => this.#engine.pause?.());
   }
 
   /** Returns whether to come again later. */
   tidyUp(): boolean {
-    try {
-      return this.#engine.tidyUp?.() ?? false;
-    } catch {
-      return true;
-    }
+    return ifPossible(() => this.#engine.tidyUp?.() ?? false, true);
   }
 
   #add<T>(work: () => Work<T>, done: (end: End<T>) => void, askedAt?: number): void {
@@ -173,7 +166,7 @@ export class WorkerFile {
 
   #begin(task: Task | GatheredBatch): Work<void> {
     this.#inVain.begin(task.askedAt, 'work' in task ? this.members : undefined);
-    this.#engine.taskBegins?.(task.askedAt, this.#inVain.alongMs);
+    this.#engine.taskBegins?.(task.askedAt, this.#inVain.leftMs(this.members));
     if ('work' in task) return task.work;
     const batches: Together = [task];
     let bytes = this.#batches.seal(task);

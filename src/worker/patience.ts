@@ -38,6 +38,11 @@ export class WaitedInVain {
     this.alongMs = Math.max(Math.min(ms, longestWait(callers) - LEAST_LEFT_MS), 0);
   }
 
+  /** For how long what is carried out now may still wait. */
+  leftMs(callers: ReadonlySet<Caller>): number {
+    return longestWait(callers) - this.alongMs;
+  }
+
   /** What is carried out now has failed. */
   end(until: number): void {
     this.#until = until;
@@ -77,7 +82,7 @@ export function* patiently<T>(
       if (error.code !== 'database-busy' || error.onlyOfSome) throw error;
       const now = performance.now();
       if (asked === undefined) stopped += stoppedMs(now - triedAt);
-      const deadline = begunAt + stopped + longestWait(callers) - inVain.alongMs;
+      const deadline = begunAt + stopped + inVain.leftMs(callers);
       if (now >= deadline) {
         inVain.end(now - stopped);
         throw error;
@@ -93,15 +98,10 @@ export function* patiently<T>(
 /** Waits for a promise, if it is one. */
 export function* settled<T>(value: MaybePromise<T>): Generator<Wait, T, unknown> {
   if (!(value instanceof Promise)) return value;
-  let outcome: { value: T } | { error: unknown } | undefined;
-  yield value.then(
-    (result) => {
-      outcome = { value: result };
-    },
-    (error: unknown) => {
-      outcome = { error };
-    },
-  );
-  if (outcome !== undefined && 'value' in outcome) return outcome.value;
-  throw outcome?.error;
+  let outcome: PromiseSettledResult<T> | undefined;
+  yield Promise.allSettled([value]).then(([one]) => {
+    outcome = one;
+  });
+  if (outcome?.status === 'fulfilled') return outcome.value;
+  throw outcome?.reason;
 }

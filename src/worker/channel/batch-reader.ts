@@ -75,29 +75,26 @@ export class BatchReader implements Writes {
   }
 
   /** Starts over: at all calls without an outcome, or those of them in these entries. */
-  rewind(only?: readonly number[]): this {
+  rewind(only?: readonly number[]): void {
     this.#carriesOut = false;
     this.#only = only;
     this.#place = 0;
     this.#batch = 0;
     this.#enter(this.#firstSlabs[0] ?? NO_SLAB);
     if (only !== undefined) this.#end = 0; // goes on to the first of them
-    return this;
   }
 
   /** The same, to carry them out; `next` throws at one that must not be. */
   attempt(only?: readonly number[]): this {
     if (this.#large?.lost !== undefined) throw this.#large.lost;
-    if (this.#firstSlabs.some((slab) => this.hasFlag(BATCH_NO_EFFECT, slab))) this.#unmark(only);
     this.rewind(only);
+    if (this.#firstSlabs.some((slab) => this.hasFlag(BATCH_NO_EFFECT, slab))) {
+      // takes back what an attempt has marked that failed, or whose worker was lost before its commit
+      while (this.next()) this.setOutcome(OUTCOME_OPEN);
+      this.rewind(only);
+    }
     this.#carriesOut = true;
     return this;
-  }
-
-  /** Takes back what an attempt has marked that failed, or whose worker was lost before its commit. */
-  #unmark(only?: readonly number[]): void {
-    this.rewind(only);
-    while (this.next()) this.setOutcome(OUTCOME_OPEN);
   }
 
   #enter(slab: number): void {

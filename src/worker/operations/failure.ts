@@ -125,11 +125,7 @@ const systemCodes: Record<string, [SDS_PersistenceErrorCode, string]> = {
 };
 
 /** What Node's permission model throws. */
-interface NotAllowed extends Error {
-  code: string;
-  permission?: string;
-  resource?: string;
-}
+type NotAllowed = Error & { code: string; permission?: string; resource?: string };
 
 function notAllowed(thrown: NotAllowed, path: string): OperationError {
   const { message, code, permission, resource = path } = thrown;

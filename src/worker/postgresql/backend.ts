@@ -7,7 +7,7 @@ import { textArray } from './arrays.ts';
 import type { Connection } from './connection.ts';
 
 /** So soon, in seconds, the server is to notice that a program's machine can't be reached any more; by default after two hours. */
-const keepAlive = { idle: 5, interval: 2, count: 3 };
+const KEEP_ALIVE = ['idle = 5', 'interval = 2', 'count = 3'].map((what) => ({ text: `SET tcp_keepalives_${what}` }));
 
 /** Its number, and since when there is one of that number. */
 const NAME = "pid || ' ' || backend_start";
@@ -18,9 +18,7 @@ export async function backendOf(connection: Connection, client: Client): Promise
   const { rows } = await connection.one({ text });
   const [pid, name] = rows[0] ?? [];
   if (typeof pid !== 'string' || typeof name !== 'string' || Number(pid) !== processOf(client)) return undefined;
-  await connection.run(
-    ...Object.entries(keepAlive).map(([what, value]) => ({ text: `SET tcp_keepalives_${what} = ${value}` })),
-  );
+  await connection.run(...KEEP_ALIVE);
   return name;
 }
 

@@ -36,8 +36,10 @@ export class Claims {
   readonly #coming = new Set<Caller>();
   /** By the stored names of their stores: only while there are providers of them, and none of those that are to be given back. */
   readonly #claims = new Map<string, Claim>();
-  /** With each, whether it was to be given back before, and something was locked. */
-  readonly #leaving = new Map<string, boolean>();
+  /** Those that are to be given back. */
+  readonly #leaving = new Set<string>();
+  /** Whether one of them has left since all were tried last: those that are closed together do not wait in vain one after the other. */
+  mayGiveBack = false;
 
   constructor(holder: Holder) {
     this.#holder = holder;
@@ -70,17 +72,8 @@ export class Claims {
     this.#callers.delete(stored);
     this.#claims.delete(stored);
     // even if it is not known here: the server may have it, and the answer was lost
-    this.#leaving.set(stored, false);
-  }
-
-  /** For how long the most patient provider waits for a lock: not longer than `most`. */
-  longestWait(most: number): number {
-    let longest = 0;
-    for (const callers of this.#callers.values()) {
-      for (const { BusyTimeoutMs } of callers) longest = Math.max(longest, BusyTimeoutMs);
-      if (longest === most) break;
-    }
-    return longest;
+    this.#leaving.add(stored);
+    this.mayGiveBack = true;
   }
 
   /**
@@ -230,7 +223,8 @@ export class Claims {
    * way of one keeps no other one back. What can't be given back is tried again with the next one that is closed, connection, or renewal.
    */
   async giveBack(connection: Connection): Promise<void> {
-    const leaving = [...this.#leaving.keys()];
+    this.mayGiveBack = false;
+    const leaving = [...this.#leaving];
     if (await this.#tryToGiveBack(connection, leaving)) return;
     for (const stored of leaving) await this.#tryToGiveBack(connection, [stored]);
   }
@@ -246,15 +240,8 @@ export class Claims {
       return true;
     } catch (error) {
       if (connection.lost || mustRegister(error)) throw error;
-      if (!(error instanceof EngineError) || error.code !== 'database-busy') return false;
-      for (const stored of names) this.#leaving.set(stored, true);
-      return true; // each would wait as long
+      return error instanceof EngineError && error.code === 'database-busy'; // each would wait as long
     }
-  }
-
-  /** Whether a store has left since it was tried last: those that are closed together do not wait in vain one after the other. */
-  get mayGiveBack(): boolean {
-    return [...this.#leaving.values()].includes(false);
   }
 
   /** Whether the server knows of each store what this process does. */
@@ -272,7 +259,7 @@ export class Claims {
    */
   async settle(connection: Connection): Promise<void> {
     if (this.#holder.inherits) await this.#findInherited(connection);
-    await this.#tryToGiveBack(connection, [...this.#leaving.keys()], BRIEFLY);
+    await this.#tryToGiveBack(connection, [...this.#leaving], BRIEFLY);
     if (this.#anyHad) await this.claimAnew(connection);
   }
 
@@ -283,9 +270,8 @@ export class Claims {
   async #findInherited(connection: Connection): Promise<void> {
     const text = 'SELECT store_id FROM sds_claims WHERE session = $1';
     const [found] = await this.#holder.transact(connection, { text, values: [this.#holder.session] });
-    for (const [stored = null] of found?.rows ?? []) {
-      if (stored !== null && !this.#callers.has(stored)) this.#leaving.set(stored, false);
-    }
+    const stores = found?.rows.map(([stored]) => String(stored)) ?? [];
+    for (const stored of stores) if (!this.#callers.has(stored)) this.#leaving.add(stored);
     this.#holder.inherits = false;
   }
 }

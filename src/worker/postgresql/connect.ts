@@ -141,8 +141,8 @@ function refusalOf(error: EngineError, user: string): EngineError {
     new RegExp(`["„\\p{Pi}\\p{Pf}]\\s?${name}\\s?["\\p{Pi}\\p{Pf}]`, 'gu'),
     'this user',
   );
-  const [code, retry] = error.reportedCode === KEPT_OUT ? AWAY : [error.code, error.retry];
-  return new ServerError(code, retry, message, error.reportedCode);
+  const [code, retry] = error.reported.code === KEPT_OUT ? AWAY : [error.code, error.retry];
+  return new ServerError(code, retry, message, error.reported.code);
 }
 
 function tlsOf({ tls, tlsFiles }: PostgresqlTarget): ClientConfig['ssl'] {

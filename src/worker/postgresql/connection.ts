@@ -52,10 +52,8 @@ export interface Patience {
   /** For how long callers want to wait for a server that is away. */
   retryForMs: number;
   probeMs: number;
-  /** For how long a transaction waits for a lock; providers that come later may want it to wait longer. */
+  /** For how long what is carried out now waits for a lock. */
   lockMs: number;
-  /** How much of that is over for what is carried out now: it has waited behind others. */
-  alongMs: number;
   /** Whether a commit waits for the disk in any case. */
   full: boolean;
   /** For how long a process that is paused in the middle of one keeps its locks. */

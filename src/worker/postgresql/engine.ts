@@ -51,9 +51,9 @@ export class PostgresqlEngine implements Engine {
     await this.#claims.giveBack(connection);
   }
 
-  taskBegins(askedAt: number, alongMs: number): void {
+  taskBegins(askedAt: number, lockMs: number): void {
     this.#link.askedAt = askedAt;
-    this.#link.patience.alongMs = alongMs;
+    this.#link.patience.lockMs = lockMs;
   }
 
   // ---- providers come and go ---------------------------------------------------------------------
@@ -61,8 +61,6 @@ export class PostgresqlEngine implements Engine {
   announce(caller: Caller): void {
     this.#claims.announce(caller);
     this.#link.passwords.offer(caller);
-    const { patience } = this.#link;
-    patience.lockMs = Math.max(patience.lockMs, caller.BusyTimeoutMs);
   }
 
   setDurability(full: boolean): void {
@@ -81,10 +79,8 @@ export class PostgresqlEngine implements Engine {
   detach(caller: Caller): () => Promise<void> {
     this.#claims.leave(caller);
     return async () => {
-      const { patience, passwords } = this.#link;
-      if (caller.BusyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
       if (this.#claims.mayGiveBack) await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
-      passwords.withdraw(caller); // a new connection may have taken its password
+      this.#link.passwords.withdraw(caller); // a new connection may have taken its password
     };
   }
 
@@ -138,8 +134,8 @@ export class PostgresqlEngine implements Engine {
       return true;
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      if (error.reportedCode === NOT_SUPPORTED) this.#takesBoth = false;
-      else if (error.reportedCode !== NUMBER_TAKEN) throw error;
+      if (error.reported.code === NOT_SUPPORTED) this.#takesBoth = false;
+      else if (error.reported.code !== NUMBER_TAKEN) throw error;
       return false;
     }
   }

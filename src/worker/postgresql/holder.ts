@@ -177,7 +177,7 @@ export function notUpdated(): EngineError {
 
 /** Whether a transaction was undone by its fence: this process has to register anew. */
 export function mustRegister(error: unknown): boolean {
-  return error instanceof ServerError && error.reportedCode === DIVISION_BY_ZERO;
+  return error instanceof ServerError && error.reported.code === DIVISION_BY_ZERO;
 }
 
 export function fencedError(storeId: string): EngineError {

@@ -1,5 +1,6 @@
 /** Finds the package `pg` where the application has it: it is an optional peer, and part of no bundle. */
 import type { Client } from 'pg';
+import { ifPossible } from '../../protocol/if-possible.ts';
 import { requireFrom } from '../../protocol/require-from.ts';
 import { EngineError } from '../engine.ts';
 
@@ -11,12 +12,8 @@ export interface Pg {
 export function loadPg(places: readonly string[]): Pg {
   for (const place of places) {
     const require = requireFrom(place);
-    let path: string;
-    try {
-      path = require.resolve('pg');
-    } catch {
-      continue; // not to be found from here
-    }
+    const path = ifPossible(() => require.resolve('pg'));
+    if (path === undefined) continue;
     // with it `pg` would be a binding of C, which has no such connections; the environment is this thread's own copy
     delete process.env.NODE_PG_FORCE_NATIVE;
     try {

@@ -65,43 +65,38 @@ export class Passwords {
   async tryEach<T>(connect: (password: string | undefined) => Promise<T>, timeoutMs: number): Promise<T> {
     const asked = new Set<Password>();
     const open = new Map<Password, Promise<Answer>>();
-    const { promise: over, resolve: end } = Promise.withResolvers<undefined>();
     let noPassword: unknown;
     let refusal: unknown;
-    try {
-      for (;;) {
-        for (const given of this.#best.filter((one) => !asked.has(one)).slice(0, 1)) {
-          asked.add(given);
-          open.set(given, ask(given, timeoutMs, over));
-        }
-        if (open.size === 0) throw noPassword ?? refusal; // one that can't be had may be had soon
-        const answer = await firstOf(open.values(), ASK_NEXT_AFTER_MS);
-        if (answer === undefined) continue;
-        const { given, password, missing } = answer;
-        open.delete(given);
-        noPassword ??= missing;
-        if (missing !== undefined) continue;
-        try {
-          const connection = await connect(password);
-          this.#accepted = [given];
-          return connection;
-        } catch (error) {
-          if (!isRefusal(error)) throw error;
-          refusal ??= error;
-        }
+    for (;;) {
+      for (const given of this.#best.filter((one) => !asked.has(one)).slice(0, 1)) {
+        asked.add(given);
+        open.set(given, ask(given, timeoutMs));
       }
-    } finally {
-      end(undefined);
+      if (open.size === 0) throw noPassword ?? refusal; // one that can't be had may be had soon
+      const answer = await firstOf(open.values(), ASK_NEXT_AFTER_MS);
+      if (answer === undefined) continue;
+      const { given, password, missing } = answer;
+      open.delete(given);
+      noPassword ??= missing;
+      if (missing !== undefined) continue;
+      try {
+        const connection = await connect(password);
+        this.#accepted = [given];
+        return connection;
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        refusal ??= error;
+      }
     }
   }
 }
 
-async function ask(given: Password, timeoutMs: number, over: Promise<undefined>): Promise<Answer> {
+async function ask(given: Password, timeoutMs: number): Promise<Answer> {
   if (typeof given !== 'object') return { given, password: given };
   const source = sources.get(given) ?? wrap<PasswordSource>(nodeEndpoint(given));
   sources.set(given, source);
   try {
-    const password = await firstOf([source.password(), over], timeoutMs);
+    const password = await firstOf([source.password()], timeoutMs);
     const blocked = 'it is not called while its thread is blocked (flushSync, the end of the process)';
     if (password === undefined) throw new Error(`it did not answer within ${timeoutMs} ms; ${blocked}`);
     return { given, password };

@@ -49,7 +49,6 @@ export class ServerLink {
       retryForMs: RetryForMs,
       probeMs: Math.min(ConnectTimeoutMs, Math.max(RetryForMs, LEAST_PROBE_MS)),
       lockMs: 0,
-      alongMs: 0,
       full: false,
       idleMs: LeaseMs,
     };

@@ -8,13 +8,11 @@ export class ServerError extends EngineError {
    * carried out or not. `again`: the transaction was rolled back. `no`: it would only fail again.
    */
   readonly retry: 'reconnect' | 'again' | 'no';
-  /** A SQLSTATE, or the code of Node or OpenSSL. */
-  readonly reportedCode: string | undefined;
 
+  /** @param reportedCode - a SQLSTATE, or the code of Node or OpenSSL */
   constructor(code: SDS_PersistenceErrorCode, retry: ServerError['retry'], message: string, reportedCode?: string) {
     super(code, { message, code: reportedCode });
     this.retry = retry;
-    this.reportedCode = reportedCode;
   }
 }
 
@@ -51,7 +49,9 @@ const tlsTrouble = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^ERR_(SSL|TLS|OSSL)|
 
 /** Whether another password may help. */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof ServerError && error.code === 'open-failed' && (error.reportedCode?.startsWith('28') ?? true);
+  return (
+    error instanceof ServerError && error.code === 'open-failed' && (error.reported.code?.startsWith('28') ?? true)
+  );
 }
 
 export function toEngineError(thrown: unknown): EngineError {

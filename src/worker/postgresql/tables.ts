@@ -32,7 +32,7 @@ export async function prepareTables(run: Run, mayCreate: boolean): Promise<void>
     try {
       for (const text of schemaStatements) await run({ text });
     } catch (error) {
-      if (attempt >= MOST_ATTEMPTS || !(error instanceof ServerError) || !meanwhile.has(error.reportedCode ?? ''))
+      if (attempt >= MOST_ATTEMPTS || !(error instanceof ServerError) || !meanwhile.has(error.reported.code ?? ''))
         throw error;
       await pause(PAUSE_MS * (0.5 + Math.random()));
     }
@@ -46,7 +46,7 @@ async function versionOf(run: Run): Promise<number | undefined> {
     const row = found?.rows[0];
     return row === undefined ? undefined : Number(row[0]);
   } catch (error) {
-    if (error instanceof ServerError && error.reportedCode === MISSING_TABLE) return undefined;
+    if (error instanceof ServerError && error.reported.code === MISSING_TABLE) return undefined;
     throw error;
   }
 }

@@ -26,7 +26,7 @@ const FULL: Statement = {
 /** Set for one transaction alone: a pooler gives the next one to another connection, and an operator may change it at any time. */
 export function settings({ patience }: Connection, leastLockMs = LEAST_LOCK_MS): Statement[] {
   return [
-    { text: `SET LOCAL lock_timeout = ${Math.max(Math.ceil(patience.lockMs - patience.alongMs), leastLockMs)}` },
+    { text: `SET LOCAL lock_timeout = ${Math.max(Math.ceil(patience.lockMs), leastLockMs)}` },
     { text: `SET LOCAL idle_in_transaction_session_timeout = ${patience.idleMs}` },
     ALL_ROWS,
     ...(patience.full ? [FULL] : []),

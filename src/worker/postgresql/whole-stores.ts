@@ -10,20 +10,21 @@ import { BEGIN_READING, COMMIT, inTransaction, settings, UNLIMITED } from './tra
 
 const BEFORE_ALL = Number.MIN_SAFE_INTEGER - 1;
 
+/** The number of the snapshot, and the highest one; none of them counts if it is not there. */
+const NUMBERS =
+  'SELECT s, coalesce(greatest(s, p), 0) FROM (SELECT (SELECT clock FROM sds_snapshots WHERE store_id = $1) AS s, ' +
+  '(SELECT max(clock) FROM sds_patches WHERE store_id = $1) AS p) AS numbers';
+
 export function loadStore(connection: Connection, store: string): Promise<StoreFound> {
-  const clocks = [
-    'SELECT clock FROM sds_snapshots WHERE store_id = $1',
-    'SELECT max(clock) FROM sds_patches WHERE store_id = $1',
-  ].map((text) => ({ text, values: [store] }));
   return inTransaction(connection, async () => {
-    const results = await connection.run(BEGIN_READING, ...settings(connection), UNLIMITED, ...clocks);
-    const [ofSnapshot, highest] = results.slice(-clocks.length).map(({ rows }) => rows[0]?.[0] ?? undefined);
-    const numbers = [ofSnapshot, highest].filter((number) => number !== undefined).map(Number);
+    const numbers = { text: NUMBERS, values: [store] };
+    const results = await connection.run(BEGIN_READING, ...settings(connection), UNLIMITED, numbers);
+    const [ofSnapshot = null, last] = results.at(-1)?.rows[0] ?? [];
     const found = {
-      snapshot: ofSnapshot === undefined ? undefined : await readWhole(connection, 'sds_snapshots', store),
-      snapshotClock: ofSnapshot === undefined ? undefined : Number(ofSnapshot),
+      snapshot: ofSnapshot === null ? undefined : await readWhole(connection, 'sds_snapshots', store),
+      snapshotClock: ofSnapshot === null ? undefined : Number(ofSnapshot),
       patches: await loadPatchesSince(connection, store, BEFORE_ALL),
-      lastClock: numbers.length === 0 ? 0 : Math.max(...numbers),
+      lastClock: Number(last),
     };
     await connection.run(COMMIT);
     return found;

@@ -199,11 +199,8 @@ export class SqliteEngine implements Engine {
     if (this.#name.transient) return;
     const connection = this.#connection;
     this.#connection = undefined;
-    try {
-      connection?.opened.close();
-    } catch {
-      // the connection is in doubt already, and the failure that led here is the one that is reported
-    }
+    // it is in doubt already, and the failure that led here is the one that is reported
+    ifPossible(() => connection?.opened.close());
   }
 
   pause(): void {

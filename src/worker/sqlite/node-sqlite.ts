@@ -1,5 +1,6 @@
 /** `node:sqlite`, and the peculiarities of its versions and of SQLite's. */
 import type { DatabaseSync as Database, SQLInputValue, StatementSync } from 'node:sqlite';
+import { ifPossible } from '../../protocol/if-possible.ts';
 import { isNodeBefore } from '../../protocol/node-version.ts';
 
 /** `backup` came later than the rest: in Node 22.16 and 23.8. */
@@ -90,23 +91,15 @@ export const keepsStatementsOpen = once(() => {
   const database = new DatabaseSync(':memory:');
   const statement = database.prepare('SELECT 1');
   database.close();
-  try {
-    statement.all();
-    return true;
-  } catch {
-    return false; // finalized, as it should be
-  }
+  return ifPossible(() => statement.all()) !== undefined; // else finalized, as it should be
 });
 
 /** Whether this Node lets SQLite read names as URLs (since 22.15). */
 export const knowsUrls = once(() => {
-  try {
-    // where it is no URL, it is the path of a file in a folder named `file:`, which is not there
-    new DatabaseSync('file:/no/such/folder/at/all?mode=memory').close();
-    return true;
-  } catch {
-    return false;
-  }
+  // where it is no URL, it is the path of a file in a folder named `file:`, which is not there
+  const database = ifPossible(() => new DatabaseSync('file:/no/such/folder/at/all?mode=memory'));
+  database?.close();
+  return database !== undefined;
 });
 
 function once(find: () => boolean): () => boolean {

@@ -13,19 +13,16 @@ import { lookAtFile, NOT_PERMITTED, whyNotOpen } from './why-not-open.ts';
 /** When SQLite begins to write the log anew, it cuts the file to this (`journal_size_limit`). */
 export const LONGEST_KEPT = 48 * 1024 * 1024;
 
-interface Place {
-  whereIsFile(): Whereabouts;
-  /** Whether the log at its name is its own, and of no other file that has the name by now: it may be taken into the file, wherever that is. */
-  ownsLog(): boolean;
-}
-
-export interface OpenedDatabase extends Place {
+export interface OpenedDatabase {
   database: Database;
   /** The path of the file, empty for a database in memory. */
   location: string;
   /** Whether it was opened for one reading. */
   onlyReads: boolean;
   setSynchronous(full: boolean): void;
+  whereIsFile(): Whereabouts;
+  /** Whether the log at its name is its own, and of no other file that has the name by now: it may be taken into the file, wherever that is. */
+  ownsLog(): boolean;
   /** Lets go of it, wherever the file is. */
   close(): void;
 }
@@ -114,6 +111,8 @@ function letGo(database: Database, location: string, original: Identity | undefi
   }
   database.close();
 }
+
+type Place = Pick<OpenedDatabase, 'whereIsFile' | 'ownsLog'>;
 
 /** Where an open file is seen to be, and its log if it has one. */
 function placeOf(location: string, original: Identity | undefined, hasLog: boolean): Place {

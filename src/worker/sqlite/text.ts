@@ -3,31 +3,27 @@ import type { DatabaseSync as Database } from 'node:sqlite';
 import { TextDecoder } from 'node:util';
 import { firstValue } from './node-sqlite.ts';
 
-/** A name may begin with U+FEFF. */
-const decoderOf = (encoding: string) => new TextDecoder(encoding, { ignoreBOM: true });
-const utf8 = decoderOf('utf-8');
-const decoders: Record<string, TextDecoder> = {
-  'UTF-16le': decoderOf('utf-16le'),
-  'UTF-16be': decoderOf('utf-16be'),
-};
-
-const encodings = new WeakMap<Database, string>();
+/** SQLite's names of encodings are those that it knows. */
+const decoders = new WeakMap<Database, TextDecoder>();
 
 export function encodingOf(database: Database): string {
-  const known = encodings.get(database);
-  if (known !== undefined) return known;
-  const encoding = String(firstValue(database, 'PRAGMA encoding'));
-  encodings.set(database, encoding);
-  return encoding;
+  return String(firstValue(database, 'PRAGMA encoding'));
+}
+
+function decoderOf(database: Database): TextDecoder {
+  // a name may begin with U+FEFF
+  const decoder = decoders.get(database) ?? new TextDecoder(encodingOf(database), { ignoreBOM: true });
+  decoders.set(database, decoder);
+  return decoder;
 }
 
 /** Whether text is stored as UTF-8, so that bytes may be joined as text. */
 export function isUtf8({ database }: { database: Database }): boolean {
-  return encodingOf(database) === 'UTF-8';
+  return decoderOf(database).encoding === 'utf-8';
 }
 
 /** The text whose bytes, in the database's encoding, these are. */
 export function textOf({ database }: { database: Database }, bytes: unknown): string {
   if (!(bytes instanceof Uint8Array)) return String(bytes);
-  return (decoders[encodingOf(database)] ?? utf8).decode(bytes);
+  return decoderOf(database).decode(bytes);
 }

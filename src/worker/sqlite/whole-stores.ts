@@ -64,13 +64,11 @@ export function notImported(statements: Statements): string[] {
 /** In the order of their names' UTF-8 bytes. */
 export function storesOf(statements: Statements, records: Records): string[] {
   // by leaps through the index, from each store to the next: there may be millions of rows
-  const leaps = (name: string, table: string) =>
-    `${name} (id) AS (SELECT min(store_id) FROM ${table} UNION ALL ` +
-    `SELECT (SELECT min(store_id) FROM ${table} WHERE store_id > ${name}.id) FROM ${name} WHERE id IS NOT NULL)`;
-  const sql = records.isThere
-    ? `WITH RECURSIVE ${leaps('a', 'patches')}, ${leaps('b', 'sds_records')} ` +
-      'SELECT id FROM a UNION SELECT id FROM b UNION SELECT store_id FROM snapshots'
-    : `WITH RECURSIVE ${leaps('a', 'patches')} SELECT id FROM a UNION SELECT store_id FROM snapshots`;
+  const leaps = (table: string) =>
+    `SELECT id FROM (WITH RECURSIVE found (id) AS (SELECT min(store_id) FROM ${table} UNION ALL ` +
+    `SELECT (SELECT min(store_id) FROM ${table} WHERE store_id > found.id) FROM found WHERE id IS NOT NULL) SELECT id FROM found)`;
+  const tables = records.isThere ? ['patches', 'sds_records'] : ['patches'];
+  const sql = [...tables.map(leaps), 'SELECT store_id FROM snapshots'].join(' UNION ');
   const rows = statements
     .get(`SELECT CAST(id AS BLOB) AS name FROM (${sql}) WHERE typeof(id) = 'text' ORDER BY id`)
     .all();

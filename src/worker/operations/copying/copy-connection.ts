@@ -20,7 +20,6 @@ const PATIENCE = {
   retryForMs: SILENCE_MS,
   probeMs: CONNECT_MS,
   lockMs: 0,
-  alongMs: 0,
   full: false,
   // of a copy whose machine is gone the server hears nothing: the next one would wait for its rows
   idleMs: 60_000,

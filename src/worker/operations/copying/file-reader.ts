@@ -4,11 +4,7 @@ import { OperationError, toFailure } from '../failure.ts';
 import { eachStore } from '../files/each-store.ts';
 import { countOf } from '../files/verify-values.ts';
 import type { RowsPrint, StoreSize } from './ends.ts';
-import { BYTES_A_READ } from './pieces.ts';
 import { forms, listing, READ_ALIKE, type Row, RowReader, type Table, tableOf } from './row-reader.ts';
-
-/** As most stores of documents have. */
-const FEW_ROWS = 64;
 
 export class FileReader extends RowReader {
   /** Names of the stores, and the bytes by which the file knows them. */
@@ -70,18 +66,15 @@ export class FileReader extends RowReader {
     throw new OperationError('database-corrupt', this.place, detail);
   }
 
-  protected override list(table: Table, store: string, after: string, most: number): Row[] {
-    if (table === 'sds_records' && !this.#hasRecords) return [];
+  protected override list(table: Table, store: string, after: string, most: number): Row | undefined {
+    if (table === 'sds_records' && !this.#hasRecords) return undefined;
     const [which, id] =
       table === 'blobs' ? ["? = ''", ''] : ['store_id = CAST(? AS TEXT)', this.#ids.get(store) ?? store];
     const { usual, name } = forms[table];
     // as one term: no index is searched by the bounds that it names
     const where = `${table} WHERE ${which} AND +(${usual})`;
     const place = table === 'patches' ? 'clock' : 'rowid';
-    const [bytes, values] = [`length(data) + length(${name})`, [id, after]] as const;
-    const few = this.query(listing('rowid', bytes, place, where, true), ...values, FEW_ROWS);
-    if (few.every((list) => Number(list.count) < FEW_ROWS && Number(list.bytes) < BYTES_A_READ)) return few;
-    return this.query(listing('rowid', bytes, place, where), ...values, most);
+    return this.query(listing('rowid', `length(data) + length(${name})`, place, where), id, after, most)[0];
   }
 
   protected override read(table: Table, columns: string, rows: string): Row[] {

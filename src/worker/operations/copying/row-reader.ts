@@ -16,7 +16,7 @@ import {
   type Value,
   type ValuePrint,
 } from './ends.ts';
-import { BYTES_A_READ } from './pieces.ts';
+import { piecesOf } from './pieces.ts';
 
 /** What is listed at once: who wants to stop waits for its end. */
 const ROWS_A_LIST = 20_000;
@@ -52,20 +52,13 @@ export const forms: Record<Table, Form> = {
 
 export const tableOf = { snapshots: 'snapshots', patches: 'patches', records: 'sds_records' } as const;
 
-/**
- * Lists the rows behind a place in their order, as many in each text as are read together: their numbers take a few bytes each.
- *
- * @param isOnePiece - they may be read together, whatever they take: a store of few rows is listed in less than half the time
- */
-export function listing(row: string, bytes: string, place: string, where: string, isOnePiece = false): string {
-  const list =
-    "SELECT group_concat(row, ',' ORDER BY place) AS rows, count(*) AS count, CAST(max(place) AS TEXT) AS last, sum(bytes) AS bytes FROM";
-  const rows =
-    `(SELECT ${row} AS row, ${bytes} + ${LEAST_BYTES_A_ROW} AS bytes, ${place} AS place FROM ${where} ` +
-    `AND ${place} > CAST(? AS NUMERIC) ORDER BY place LIMIT ?)`;
-  if (isOnePiece) return `${list} ${rows} HAVING count > 0`;
-  const pieces = `(SELECT *, sum(bytes) OVER (ORDER BY place) / ${BYTES_A_READ} AS piece FROM ${rows})`;
-  return `${list} ${pieces} GROUP BY piece ORDER BY piece`;
+/** Lists the rows behind a place in their order, and what each takes: all in two texts, where a row takes a few bytes. */
+export function listing(row: string, bytes: string, place: string, where: string): string {
+  return (
+    "SELECT group_concat(row, ',' ORDER BY place) AS rows, group_concat(bytes, ',' ORDER BY place) AS sizes, " +
+    `CAST(max(place) AS TEXT) AS last FROM (SELECT ${row} AS row, ${bytes} AS bytes, ${place} AS place FROM ${where} ` +
+    `AND ${place} > CAST(? AS NUMERIC) ORDER BY place LIMIT ?)`
+  );
 }
 
 export abstract class RowReader implements Reader {
@@ -82,7 +75,7 @@ export abstract class RowReader implements Reader {
 
   abstract stores(): Promise<Map<string, StoreSize>>;
   /** As `listing`: patches in the order of their numbers, all else in the order in which it was made. Values are of no store. */
-  protected abstract list(table: Table, store: string, after: string, most: number): Row[];
+  protected abstract list(table: Table, store: string, after: string, most: number): Row | undefined;
   /** Those of the rows with these numbers that can be read, in their order. */
   protected abstract read(table: Table, columns: string, rows: string): Row[];
 
@@ -102,12 +95,15 @@ export abstract class RowReader implements Reader {
   *#pieces(table: Table, store: string, columns = forms[table].columns): Generator<Row[]> {
     const most = table === 'sds_records' ? ROWS_FROM_START : ROWS_A_LIST;
     for (let after = BEFORE_ALL; ; ) {
-      const pieces = this.list(table, store, after, most);
-      for (const { rows } of pieces) yield this.read(table, columns, String(rows));
-      const count = pieces.reduce((sum, piece) => sum + Number(piece.count), 0);
-      const last = String(pieces.at(-1)?.last);
+      const list = this.list(table, store, after, most);
+      if (typeof list?.rows !== 'string') return;
+      const listed = list.rows.split(',');
+      const sizes = String(list.sizes).split(',');
+      const pieces = piecesOf(listed, (_, at) => Number(sizes[at]) + LEAST_BYTES_A_ROW);
+      for (const rows of pieces) yield this.read(table, columns, rows.join());
+      const last = String(list.last);
       // in a damaged table what follows may lie before
-      if (count < most || BigInt(last) <= BigInt(after)) return;
+      if (listed.length < most || BigInt(last) <= BigInt(after)) return;
       after = last;
     }
   }

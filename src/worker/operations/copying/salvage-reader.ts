@@ -4,7 +4,7 @@
  */
 import type { SQLInputValue } from 'node:sqlite';
 import { toEngineError } from '../../sqlite/errors.ts';
-import { open } from '../../sqlite/node-sqlite.ts';
+import { firstRow, open } from '../../sqlite/node-sqlite.ts';
 import { hasRecords } from '../../sqlite/schema.ts';
 import type { RowsPrint, StoreSize } from './ends.ts';
 import { forms, listing, READ_ALIKE, ROWS_FROM_START, type Row, RowReader, type Table, tableOf } from './row-reader.ts';
@@ -196,12 +196,11 @@ export class SalvageReader extends RowReader {
     }
   }
 
-  protected override list(table: Table, store: string, after: string, most: number): Row[] {
+  protected override list(table: Table, store: string, after: string, most: number): Row | undefined {
     const place = table === 'patches' ? 'name' : 'row';
     const number = table === 'blobs' ? 0 : (this.#numbers.get(store) ?? -1);
-    return this.#found
-      .prepare(listing('row', 'bytes + length(name)', place, 'found WHERE kind = ? AND store = ?'))
-      .all(table, number, after, most);
+    const list = listing('row', 'bytes + length(name)', place, 'found WHERE kind = ? AND store = ?');
+    return firstRow(this.#found.prepare(list), table, number, after, most);
   }
 
   protected override read(table: Table, columns: string, rows: string): Row[] {

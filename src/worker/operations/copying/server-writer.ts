@@ -2,7 +2,6 @@
  * Writes what is copied into a PostgreSQL database: the values of a source in one transaction, then whole stores, some in each. Until a
  * copy has ended there is a row of `sds_copies` for each source: called again, it knows that the values are there already.
  */
-import { createHash } from 'node:crypto';
 import { textArray } from '../../postgresql/arrays.ts';
 import { viewOf } from '../../postgresql/changes.ts';
 import { isLarge } from '../../postgresql/chunks.ts';
@@ -19,6 +18,7 @@ import { removalOfStores } from '../../postgresql/whole-stores.ts';
 import { OperationError } from '../failure.ts';
 import { compareStores, compareValues, storeDifference } from './compare.ts';
 import { type CopyConnection, ServerFailure } from './copy-connection.ts';
+import { sha256 } from './digest.ts';
 import { kinds, type Source, type StorePrint, type Value, type Writer } from './ends.ts';
 import { isThere } from './file-writer.ts';
 import type { Meter } from './meter.ts';
@@ -152,7 +152,9 @@ export class ServerWriter implements Writer {
       for (const name of same) await this.#meter.add(source.stores.get(name)?.bytes ?? 0);
       const copied = new Map([...group].filter(([name]) => !same.has(name)));
       const written = new Map(Array.from(copied.keys(), (name) => [name, storedName(name)]));
-      await this.#remove([...written.values()], claims);
+      const removal = removalOfStores(Array.from(written.values(), ({ stored }) => stored));
+      // whoever was paused for longer than his lease is not to go on with what was replaced
+      await this.#server.run(unclaiming(claims), ...removal, ...insertionsOfLongNames(written.values()));
       await this.#addStores(source, written);
       await compareStores(source, this.#reader, copied);
       source.check();
@@ -167,12 +169,6 @@ export class ServerWriter implements Writer {
     const living = await this.#server.use((connection) => fenceHolders(connection, claims));
     for (const { store } of living) throw this.#isOwned(names.get(store));
     return claims;
-  }
-
-  async #remove(stores: readonly StoredName[], claims: readonly ClaimRow[]): Promise<void> {
-    const removal = removalOfStores(stores.map(({ stored }) => stored));
-    // whoever was paused for longer than his lease is not to go on with what was replaced
-    await this.#server.run(unclaiming(claims), ...removal, ...insertionsOfLongNames(stores));
   }
 
   async #addStores({ reader }: Source, names: ReadonlyMap<string, StoredName>): Promise<void> {
@@ -234,6 +230,4 @@ const nothing = () => ({
 });
 
 /** Paths are longer than an index takes. */
-function keyOf({ identity }: Source): string {
-  return createHash('sha256').update(identity).digest('hex');
-}
+const keyOf = ({ identity }: Source) => sha256(identity);

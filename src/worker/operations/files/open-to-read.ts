@@ -8,6 +8,7 @@
 import { readSync, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { reportedOf } from '../../../protocol/errors.ts';
+import { ifPossible } from '../../../protocol/if-possible.ts';
 import { withOpen } from '../../../protocol/with-open.ts';
 import { CANNOT_OPEN, HOT_JOURNAL, INDEX_ERRORS, PROTOCOL, READ_ONLY, toEngineError } from '../../sqlite/errors.ts';
 import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
@@ -159,12 +160,8 @@ export function holdsBytes(path: string): boolean {
  */
 export function holdsPages(journal: string): boolean {
   if (!holdsBytes(journal)) return false;
-  const first = new Uint8Array(1);
-  try {
-    withOpen(journal, 'r', (file) => readSync(file, first));
-  } catch {
-    return true; // SQLite says why it can't be read
-  }
+  const first = new Uint8Array([1]); // it stays so if it can't be read: SQLite says why
+  ifPossible(() => withOpen(journal, 'r', (file) => readSync(file, first)));
   return first[0] !== 0;
 }
 

@@ -109,12 +109,8 @@ function setRights(path: string, rights: Rights): void {
 
 function hasGroup(path: string, gid: number): boolean {
   if (statSync(path).gid === gid) return true;
-  try {
-    chownSync(path, -1, gid);
-    return true;
-  } catch {
-    return false; // only members of a group may give files to it, on file systems that have groups
-  }
+  ifPossible(() => chownSync(path, -1, gid)); // by members of that group, on file systems that have groups
+  return statSync(path).gid === gid;
 }
 
 /** Fails if there is a file of that name, even one that came just now. */

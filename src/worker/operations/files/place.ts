@@ -29,19 +29,14 @@ export function existingAt(path: string, isNeeded = false): Stats | undefined {
  */
 function refuseOtherNames(path: string, { nlink }: Stats): void {
   if (nlink <= 1) return;
-  const inTheMaking = namesInTheMaking(path);
+  // a new file has its own name and the one that it was made under, for a moment; or for longer, if its process was killed in that moment
+  const [folder, own] = [dirname(path), identityOf(path)];
+  const others = readdirSync(folder).filter(isInTheMaking);
+  const inTheMaking = others.filter((name) => isSame(own, identityOf(join(folder, name)))).length;
   const names = statSync(path).nlink - inTheMaking; // which may be fewer by now, but not more
   if (names <= 1) return;
   const detail =
     `the file has ${names} names (hard links), and its log lies beside one of them only: remove the others first; ` +
     'or, if no program uses the file, make a copy and name that';
   throw new OperationError('invalid-argument', path, detail);
-}
-
-/** A new file has its own name and the one that it was made under, for a moment; or for longer, if its process was killed in that moment. */
-function namesInTheMaking(path: string): number {
-  const folder = dirname(path);
-  const own = identityOf(path);
-  const others = readdirSync(folder).filter(isInTheMaking);
-  return others.filter((name) => isSame(own, identityOf(join(folder, name)))).length;
 }

@@ -1,6 +1,7 @@
 /** Puts a finished file under its final name, also where a database is there that others must not be using. */
 import { chmodSync, chownSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
+import { ifPossible } from '../../../protocol/if-possible.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstValue, keepsStatementsOpen, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { identityOf, isSame, removeFile } from '../../sqlite/ordinary-file.ts';
@@ -105,12 +106,7 @@ export function openAlone(path: string): Owned {
     // a file without a log is locked by writing only
     if (mode !== 'wal') database.exec('BEGIN EXCLUSIVE; COMMIT');
   });
-  let isOpen = true;
-  const release = () => {
-    if (isOpen) database.close();
-    isOpen = false;
-  };
-  return { database, mode, release };
+  return { database, mode, release: () => ifPossible(() => database.close()) }; // again, it throws
 }
 
 /**
