@@ -6,7 +6,16 @@ import type { YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, rowsOf } from '../support/files.ts';
-import { persistenceOn, storedText, storeUnmerged, textOf, type, updateOf, updatesOf } from './documents.ts';
+import {
+  pausesWithoutEnd,
+  persistenceOn,
+  storedText,
+  storeUnmerged,
+  textOf,
+  type,
+  updateOf,
+  updatesOf,
+} from './documents.ts';
 
 it('what was typed is there in the next program', async () => {
   const file = freshFile();
@@ -147,6 +156,7 @@ it.each([
   ['of many updates is opened as one update, and merged by that', 600, { snapshots: [{}], patches: [] }],
   ['of some updates is opened as one update, and not merged', 400, { snapshots: [], patches: { length: 400 } }],
 ])('a document %s', async (_, length, stored) => {
+  pausesWithoutEnd(3000); // so long it is waited for that it is merged
   const file = freshFile();
   await storeUnmerged(file, updatesOf('c'.repeat(length)));
   const persistence = persistenceOn(file);
