@@ -286,7 +286,7 @@ it('a document that is changed after destroy() is not taken for stored: it is to
 
 it('what is changed while destroy() waits for the file is stored with the rest', async () => {
   const file = freshFile();
-  const persistence = persistenceOn(file);
+  const persistence = persistenceOn(file, { busyTimeoutMs: 60_000 });
   const doc = new Y.Doc();
   await persistence.bindState('notes', doc);
   const other = new DatabaseSync(file);
@@ -336,7 +336,7 @@ describe('what is changed while writeState is under way', () => {
   });
 
   it('and so is what is changed while that waits', async () => {
-    const { file, doc, written, attempts, giveBack } = await typedMeanwhile({});
+    const { file, doc, written, attempts, giveBack } = await typedMeanwhile({ busyTimeoutMs: 60_000 });
     await attempts()[0];
     await immediate();
     doc.getText('text').insert(7, ' three');

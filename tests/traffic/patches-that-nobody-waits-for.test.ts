@@ -87,7 +87,7 @@ describe('patches that nobody waits for', () => {
 
   it('are all there after another process had locked the file meanwhile', async () => {
     const file = freshFile();
-    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 60_000 });
     await provider.ready();
     const other = new DatabaseSync(file);
     other.exec('BEGIN IMMEDIATE');
