@@ -319,16 +319,19 @@ describeOnPostgresql('a password that is asked for', () => {
   it('is asked of no provider that is closed, but of all that are open', async () => {
     const { database, user } = await withToken();
     const asked = [0, 0, 0, 0, 0, 0, 0];
-    const providers = asked.map((_, i) =>
-      open(server.url(database, { user }), `store ${i}`, {
+    const providers: SDS_DesktopPersistenceProvider[] = [];
+    for (const i of asked.keys()) {
+      const provider = open(server.url(database, { user }), `store ${i}`, {
         ...once,
         Password: async () => {
           asked[i] = (asked[i] ?? 0) + 1;
           return 'first';
         },
-      }),
-    );
-    for (const provider of providers) await provider.appendPatch(patchOf(1), 1);
+      });
+      providers.push(provider);
+      // by then there is a connection: others are asked as well while one does not answer
+      await provider.appendPatch(patchOf(1), 1);
+    }
     expect(asked.filter((times) => times > 0)).toHaveLength(1);
     // whichever it is that is kept for the next connection
     const [kept, ...others] = [providers[2], ...providers.filter((_, i) => i !== 2)];
