@@ -14,7 +14,7 @@ export default defineConfig({
     // real threads, processes and disks: a slow machine is no failure
     testTimeout: 180_000,
     hookTimeout: 180_000,
-    expect: { poll: { timeout: 30_000 } },
+    expect: { poll: { timeout: 120_000 } },
     // as Node loads it: there is one library, whoever imports or requires a part of it
     server: { deps: { external: [/\/dist\/[^/]+$/] } },
     pool: 'forks',

@@ -8,9 +8,10 @@ import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, freshFolder } from '../support/files.ts';
-import { persistenceOn, updateOf } from './documents.ts';
+import { pausesWithoutEnd, persistenceOn, updateOf } from './documents.ts';
 
 it('the end of the persistence does not tell it again', async () => {
+  pausesWithoutEnd(1000); // the document is not released before that, which would have waited for it
   const folder = join(freshFolder(), 'later');
   const errors: string[] = [];
   const onError = ({ code }: { code: string }, name: string) => void errors.push(`${name} ${code}`);

@@ -30,6 +30,7 @@ async function heldStorage(repeats: boolean, options: AutomergeRepoStorageOption
   const storage = new AutomergeRepoStorage(file, {
     overflow: 'reject',
     maxPendingBytes: 4 * MIB,
+    busyTimeoutMs: 60_000,
     ...onError,
     ...options,
   });
@@ -158,7 +159,7 @@ describe.each([
   it('room that another file of the same worker has taken is waited for, while nothing of this one is under way', async () => {
     const file = freshFile();
     const program = `const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
-      const options = { overflow: 'reject', maxPendingBytes: 4 * 1024 * 1024${repeats ? ', onError: console.log' : ''} };
+      const options = { overflow: 'reject', maxPendingBytes: 4 * 1024 * 1024, busyTimeoutMs: 60_000${repeats ? ', onError: console.log' : ''} };
       const [storage, other] = [new AutomergeRepoStorage(place, options), new AutomergeRepoStorage(place + '2', options)];
       await Promise.all([storage, other].map((one) => one.save(['before'], patchOf('before'))));
       const lock = new DatabaseSync(place + '2');

@@ -204,7 +204,7 @@ describeOnPostgresql('documents on a server', () => {
     );
     const goOn = await stopped;
     const persistence = persistenceOn(url, { busyTimeoutMs: 60_000 });
-    await persistence.getStateVector('notes'); // once the lease has run out
+    await persistence.bindState('notes', new Y.Doc()); // once the lease has run out; had until `destroy()`
     goOn();
     await fenced;
     await persistence.destroy();

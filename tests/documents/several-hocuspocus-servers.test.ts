@@ -34,7 +34,7 @@ const redisOn = (port: number) => new Redis({ host: '127.0.0.1', port, disconnec
 describeOnPostgresql('PostgreSQL', () => {
   it('a document that is open on one server is refused by another, with a sentence; once it is released, it is not', async () => {
     const place = await postgresql.freshPlace();
-    const own = await serve(place, { busyTimeoutMs: 200 });
+    const own = await serve(place, { busyTimeoutMs: 200, leaseMs: 600_000 });
     const direct = await own.server.hocuspocus.openDirectConnection('notes');
     await direct.transact((document) => document.getText('text').insert(0, 'mine'));
     const other = await ServerProcess.start(
@@ -119,7 +119,7 @@ const server = new Server({ ...common, extensions, async afterStoreDocument() { 
     await expect.poll(async () => (await postgresql.rowsOf(place)).patches).toHaveLength('one '.length);
     const closed = new Promise((resolve) => client.provider.on('close', resolve));
     paused.child.kill('SIGSTOP'); // for longer than its lease
-    const next = await serve(place, { leaseMs: 1000 });
+    const next = await serve(place, { leaseMs: 600_000 });
     const other = await connect(next.url);
     expect(other.text()).toBe('one ');
     other.type('two ');

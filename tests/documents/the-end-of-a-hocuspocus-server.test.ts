@@ -125,7 +125,8 @@ it('a server that is destroyed while it loads a document, which can not be store
       async onLoadDocument({ document }) {
         unloaded = new Promise((resolve) => document.once('destroy', resolve));
         destroyed = server.destroy().catch(({ code }) => code);
-        new DatabaseSync(database).exec('BEGIN IMMEDIATE');
+        globalThis.lock = new DatabaseSync(database); // else it is closed once nobody refers to it
+        lock.exec('BEGIN IMMEDIATE');
         document.getText('text').insert(0, 'x');
       },
     };

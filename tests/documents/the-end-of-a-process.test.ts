@@ -31,7 +31,7 @@ const doc = new Y.Doc();
 const locked = `
 await persistence.bindState('notes', doc);
 const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
-const lock = new DatabaseSync(file);
+globalThis.lock = new DatabaseSync(file); // else it is closed once nobody refers to it
 lock.exec('BEGIN IMMEDIATE');
 attempts = 0;
 `;
@@ -152,7 +152,7 @@ it('process.exit() while the file can not be had: documents that fail are waited
     const persistence = new YjsPersistence(file, { Y: of, busyTimeoutMs: 500, onError });
     const docs = Array.from({ length: 50 }, () => new Y.Doc());
     for (const [at, doc] of docs.entries()) await persistence.bindState('document ' + at, doc);
-    const lock = new DatabaseSync(file);
+    globalThis.lock = new DatabaseSync(file); // else it is closed once nobody refers to it
     lock.exec('BEGIN IMMEDIATE');
     for (const doc of docs) type(doc, 'typed');`,
     freshFile(),

@@ -6,7 +6,16 @@ import type { YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, rowsOf } from '../support/files.ts';
-import { persistenceOn, storedText, storeUnmerged, textOf, type, updateOf, updatesOf } from './documents.ts';
+import {
+  pausesWithoutEnd,
+  persistenceOn,
+  storedText,
+  storeUnmerged,
+  textOf,
+  type,
+  updateOf,
+  updatesOf,
+} from './documents.ts';
 
 it('what was typed is there in the next program', async () => {
   const file = freshFile();
@@ -147,6 +156,7 @@ it.each([
   ['of many updates is opened as one update, and merged by that', 600, { snapshots: [{}], patches: [] }],
   ['of some updates is opened as one update, and not merged', 400, { snapshots: [], patches: { length: 400 } }],
 ])('a document %s', async (_, length, stored) => {
+  pausesWithoutEnd(3000); // so long it is waited for that it is merged
   const file = freshFile();
   await storeUnmerged(file, updatesOf('c'.repeat(length)));
   const persistence = persistenceOn(file);
@@ -276,7 +286,7 @@ it('a document that is changed after destroy() is not taken for stored: it is to
 
 it('what is changed while destroy() waits for the file is stored with the rest', async () => {
   const file = freshFile();
-  const persistence = persistenceOn(file);
+  const persistence = persistenceOn(file, { busyTimeoutMs: 60_000 });
   const doc = new Y.Doc();
   await persistence.bindState('notes', doc);
   const other = new DatabaseSync(file);
@@ -326,7 +336,7 @@ describe('what is changed while writeState is under way', () => {
   });
 
   it('and so is what is changed while that waits', async () => {
-    const { file, doc, written, attempts, giveBack } = await typedMeanwhile({});
+    const { file, doc, written, attempts, giveBack } = await typedMeanwhile({ busyTimeoutMs: 60_000 });
     await attempts()[0];
     await immediate();
     doc.getText('text').insert(7, ' three');

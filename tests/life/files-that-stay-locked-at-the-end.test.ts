@@ -5,7 +5,7 @@ import { describe, expect, it, type TestContext } from 'vitest';
 import { freshFile, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
-/** Preloaded into each worker thread: at its first INSERT, that of one file keeps the other one locked for longer than an exit waits. */
+/** Preloaded into each worker thread: at its first INSERT, that of one file keeps the other one locked for longer than an exit waits, and stays there until that has its patch. */
 const lockingThread = `
 const { isMainThread } = require('node:worker_threads');
 if (!isMainThread) {
@@ -21,12 +21,28 @@ if (!isMainThread) {
       other.exec('BEGIN IMMEDIATE');
       writeFileSync(path + '.locked', '');
       sleep(13_000);
+      other.exec('ROLLBACK');
+      const isThere = prepare.call(other, 'SELECT 1 FROM patches');
+      for (let left = 6000; left > 0 && isThere.get() === undefined; left--) sleep(5);
       other.close();
-      sleep(500);
     }
     return prepare.call(this, sql);
   };
 }`;
+
+/** Preloaded: how many patches a file has is printed before each line on stderr. */
+const countingThread = (file: string) => `
+const fs = require('node:fs');
+const { DatabaseSync } = require('node:sqlite');
+const { writeSync } = fs;
+fs.writeSync = (fd, ...given) => {
+  if (fd === 2) {
+    const reader = new DatabaseSync(${JSON.stringify(file)}, { readOnly: true });
+    writeSync(1, reader.prepare('SELECT count(*) AS count FROM patches').get().count + '\\n');
+    reader.close();
+  }
+  return writeSync(fd, ...given);
+};`;
 
 function freshPlace(finished: TestContext['onTestFinished']) {
   const file = freshFile(finished);
@@ -67,8 +83,9 @@ describe.concurrent('a process that ends', () => {
     onTestFinished,
   }) => {
     const { file, folder } = freshPlace(onTestFinished);
-    let whileOthersAreLocked: number | undefined;
-    const { code, stderr } = await runProgram(
+    const preload = join(folder, 'counting-thread.cjs');
+    writeFileSync(preload, countingThread(file));
+    const { code, stdout, stderr } = await runProgram(
       `import { DatabaseSync } from 'node:sqlite';
       const locked = [];
       for (let i = 0; i < 2; i++) {
@@ -89,16 +106,12 @@ describe.concurrent('a process that ends', () => {
       file,
       {
         folder,
-        flags: ['--disable-warning=ExperimentalWarning'],
+        flags: ['--disable-warning=ExperimentalWarning', '--require', preload],
         env: { SDS_PERSISTENCE_WORKERS: '3' }, // each file has one
-        onStderr: () => {
-          whileOthersAreLocked ??= rowsOf(file).patches.length;
-        },
       },
     );
-    expect(code).toBe(7);
+    expect({ code, stdout }).toEqual({ code: 7, stdout: '100\n100\n' });
     expect(stderr.match(/nothing was committed for 10000 ms .* calls on '[^']+' may be lost/g)).toHaveLength(2);
-    expect(whileOthersAreLocked).toBe(100);
     expect(rowsOf(file).patches).toHaveLength(101);
   });
 

@@ -131,9 +131,10 @@ describe('nothing is lost when a program ends', () => {
       `import { DatabaseSync } from 'node:sqlite';
       const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
       await provider.ready();
-      new DatabaseSync(file).exec('BEGIN IMMEDIATE'); // held to the end
+      const holder = new DatabaseSync(file);
+      holder.exec('BEGIN IMMEDIATE'); // held to the end
       provider.${call}.catch(() => console.log('heard'));
-      process.exit(0);`,
+      process.exit(holder.isTransaction ? 0 : 1);`,
       freshFile(),
       { flags: ['--disable-warning=ExperimentalWarning'] },
     );
@@ -328,9 +329,10 @@ it('a call that fails within flushSync() of an exit listener of the program is t
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
     await provider.ready();
     process.prependListener('exit', () => provider.flushSync());
-    new DatabaseSync(file).exec('BEGIN IMMEDIATE');
+    const holder = new DatabaseSync(file);
+    holder.exec('BEGIN IMMEDIATE');
     void provider.appendPatch(new Uint8Array(10), 1);
-    process.exit(0);
+    process.exit(holder.isTransaction ? 0 : 1);
     `,
     file,
   );
@@ -350,7 +352,8 @@ it.each([
     const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
     await provider.ready();
-    new DatabaseSync(file).exec('BEGIN IMMEDIATE');
+    globalThis.holder = new DatabaseSync(file); // else it is closed once nobody refers to it
+    holder.exec('BEGIN IMMEDIATE');
     setImmediate(() => {
       provider.appendPatch(new Uint8Array(10), 1).catch(() => console.log('heard'));
       ${end};

@@ -60,7 +60,8 @@ describeOnPostgresql('several databases', () => {
 
   it('an answer that can not be read ends its connection, and not the thread that others are on as well', async () => {
     const { proxy, url } = await proxiedPlace();
-    const [garbled, there] = [open(url), open(await ownPlace())];
+    const garbled = open(url, { LeaseMs: 600_000 }); // no connection is made but for calls
+    const there = open(await ownPlace());
     await Promise.all([garbled.appendPatch(patchOf(1), 1), there.appendPatch(patchOf(1), 1)]);
     const lost: unknown[] = [];
     const listener = (message: unknown) => lost.push(message);

@@ -110,6 +110,10 @@ describeOnPostgresql('trouble at the server', () => {
     await other.run('BEGIN; LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
     await expect(hasty?.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'database-busy' });
     await other.run('ROLLBACK');
+    // by another connection, which takes the time it needs
+    await server.query(`ALTER ROLE "${USER}" IN DATABASE ${databaseOf(url)} RESET transaction_timeout`);
+    const ofProvider = "FROM pg_stat_activity WHERE datname = $1 AND application_name = 'sds-persistence-worker'";
+    await server.query(`SELECT pg_terminate_backend(pid) ${ofProvider}`, [databaseOf(url)]);
     await hasty?.appendPatch(patchOf(3), 3);
   });
 

@@ -36,6 +36,9 @@ async function owner(url: string, store: string, options: SDS_ProviderOptions = 
   return program;
 }
 
+/** Soon renewed, and not over as soon as a thread gets no core, or the disk takes its time. */
+const LeaseMs = 6000;
+
 const workers = new Set<Worker>();
 process.on('worker', (worker: Worker) => {
   workers.add(worker);
@@ -246,7 +249,7 @@ describeOnPostgresql('who owns a store', () => {
   it('one whose row somebody had locked is claimed anew once that is free, also if nobody calls it', async () => {
     const url = await postgresql.freshPlace();
     const database = databaseOf(url);
-    const options = { LeaseMs: 1000 };
+    const options = { LeaseMs };
     const [idle, used] = [open(url, 'idle', options), open(url, 'used', options)];
     for (const provider of [idle, used]) await provider.appendPatch(patchOf(1), 1);
     const client = await server.connect(database);
@@ -298,7 +301,7 @@ describeOnPostgresql('who owns a store', () => {
 
   it('also if the worker that was to give it back is lost before', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const options = { LeaseMs: 1000 };
+    const options = { LeaseMs };
     const [left, kept] = [open(url, 'left', options), open(url, 'kept', options)];
     await Promise.all([left.ready(), kept.ready()]);
     proxy.refuse();
@@ -335,7 +338,7 @@ describeOnPostgresql('who owns a store', () => {
 
   it('and also if it was the last one, and another one is opened before that is known', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const options = { LeaseMs: 1000, RetryForMs: 1000 };
+    const options = { LeaseMs, RetryForMs: 1000 };
     const left = open(url, 'left', options);
     await left.ready();
     proxy.refuse();
@@ -543,7 +546,7 @@ describeOnPostgresql('who owns a store', () => {
 
   it('a claim that was given back and has come again is given back: a standby that was promoted may lack that, too', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const options = { LeaseMs: 1000 };
+    const options = { LeaseMs };
     const [left, kept] = [open(url, 'left', options), open(url, 'kept', options)];
     await Promise.all([left.ready(), kept.ready()]);
     await left.close();

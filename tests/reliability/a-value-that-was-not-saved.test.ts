@@ -112,60 +112,67 @@ for (const [size, bytes] of [
     });
 
     describe('and releases before it can know that', () => {
-      /** Another process has the file until calls were made, of which the first one fails. */
-      async function failing(
-        call: (provider: SDS_DesktopPersistenceProvider) => Promise<unknown>[],
-        whileLocked: () => Promise<unknown> = async () => {},
-      ) {
+      /** One that is committed by itself; from then on no save is refused any more. */
+      const inBetween = (provider: SDS_DesktopPersistenceProvider) => provider.saveSnapshot(new Uint8Array(300_000), 1);
+
+      async function openWithOne(BusyTimeoutMs: number) {
         const file = freshFile();
-        const options = { Acknowledge: 'committed', BusyTimeoutMs: 300 } as const;
+        const options = { Acknowledge: 'committed', BusyTimeoutMs } as const;
         const provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
         onTestFinished(() => provider.close());
         await provider.ready();
         await provider.saveValue('hash', bytes);
-        const other = new DatabaseSync(file);
-        other.exec('BEGIN IMMEDIATE');
-        const [first, ...others] = call(provider).map(outcomeOf);
-        const outcomes = [await first];
-        await whileLocked();
-        other.close();
-        outcomes.push(...(await Promise.all(others)));
-        return { file, provider, outcomes };
+        return { file, provider };
       }
 
-      /** One that is committed by itself, for which the file is free by then. */
-      const inBetween = (provider: SDS_DesktopPersistenceProvider) => provider.saveSnapshot(new Uint8Array(300_000), 1);
+      /** Another program's trigger refuses the first of these calls. */
+      async function refusing(call: (provider: SDS_DesktopPersistenceProvider) => Promise<unknown>[]) {
+        const { file, provider } = await openWithOne(60_000);
+        const other = new DatabaseSync(file);
+        other.exec(
+          `CREATE TRIGGER refusal BEFORE UPDATE ON blobs WHEN NOT EXISTS (SELECT 1 FROM snapshots)
+            BEGIN SELECT RAISE(ABORT, 'on purpose'); END`,
+        );
+        other.close();
+        return { file, provider, outcomes: await Promise.all(call(provider).map(outcomeOf)) };
+      }
 
       it('stays, and goes when the first one is', async () => {
-        const { file, provider, outcomes } = await failing((provider) => [
+        const { file, provider, outcomes } = await refusing((provider) => [
           provider.saveValue('hash', bytes),
           inBetween(provider),
           provider.releaseValue('hash'),
           provider.saveValue('hash', bytes),
           provider.releaseValue('hash'),
         ]);
-        const refused = expect.stringMatching(/^database-busy: releaseValue .*no reference was taken away/);
-        expect(outcomes).toEqual([expect.stringMatching(/^database-busy: saveValue/), 'fine', refused, 'fine', 'fine']);
+        const refused = expect.stringMatching(/^invalid-argument: releaseValue .*no reference was taken away/);
+        const failed = expect.stringMatching(/^invalid-argument: saveValue .*on purpose/);
+        expect(outcomes).toEqual([failed, 'fine', refused, 'fine', 'fine']);
         expect(countOf(file)).toEqual([1]);
         expect(await outcomeOf(provider.releaseValue('hash'))).toBe('fine');
         expect(await provider.loadValue('hash')).toBeUndefined();
       });
 
       it('goes when it is released by a program that knows', async () => {
-        const { provider, outcomes } = await failing((provider) => {
+        const { provider, outcomes } = await refusing((provider) => {
           const saved = provider.saveValue('hash', bytes);
           return [saved, saved.catch(() => provider.releaseValue('hash')), inBetween(provider)];
         });
-        expect(outcomes).toEqual([expect.stringMatching(/^database-busy: saveValue/), 'fine', 'fine']);
+        expect(outcomes).toEqual([expect.stringMatching(/^invalid-argument: saveValue/), 'fine', 'fine']);
         expect(await provider.loadValue('hash')).toBeUndefined();
       });
 
       it('stays also if the worker is lost before it comes to the release', async () => {
-        const { file, outcomes } = await failing(
-          (provider) => [provider.saveValue('hash', bytes), inBetween(provider), provider.releaseValue('hash')],
-          () => Promise.all([...livingWorkers].map((worker) => worker.terminate())),
-        );
-        expect(outcomes[2]).toMatch(/^database-busy: releaseValue .*no reference was taken away/);
+        const { file, provider } = await openWithOne(300);
+        const other = new DatabaseSync(file);
+        other.exec('BEGIN IMMEDIATE');
+        const calls = [provider.saveValue('hash', bytes), inBetween(provider), provider.releaseValue('hash')];
+        const outcomes = calls.map(outcomeOf);
+        expect(await outcomes[0]).toMatch(/^database-busy: saveValue/);
+        await Promise.all([...livingWorkers].map((worker) => worker.terminate()));
+        other.close();
+        expect(await outcomes[2]).toMatch(/^database-busy: releaseValue .*no reference was taken away/);
+        await outcomes[1];
         expect(countOf(file)).toEqual([1]);
       });
     });

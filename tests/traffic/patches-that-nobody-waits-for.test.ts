@@ -87,7 +87,7 @@ describe('patches that nobody waits for', () => {
 
   it('are all there after another process had locked the file meanwhile', async () => {
     const file = freshFile();
-    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 60_000 });
     await provider.ready();
     const other = new DatabaseSync(file);
     other.exec('BEGIN IMMEDIATE');
@@ -132,7 +132,7 @@ describe('patches that nobody waits for', () => {
     import { DatabaseSync } from 'node:sqlite';
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300, Acknowledge: 'committed' });
     await provider.ready();
-    const other = new DatabaseSync(file);
+    globalThis.other = new DatabaseSync(file); // else it is closed once nobody refers to it
     other.exec('BEGIN IMMEDIATE');
     process.on('exit', () => console.log('exit'));
     provider.appendPatch(new Uint8Array(3), 1).catch((error) => console.log('caught', error.code));
