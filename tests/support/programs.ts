@@ -30,8 +30,6 @@ export async function runProgram(
     /** Where the program itself lies. */
     folder = freshFolder(),
     onOutput = (_: string, __: (signal: NodeJS.Signals) => void) => {},
-    /** The same of what it says on stderr. */
-    onStderr = (_: string) => {},
   } = {},
 ): Promise<Ended> {
   const program = join(folder, 'program.mjs');
@@ -53,7 +51,6 @@ ${text}`,
   });
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
     ended.stderr += chunk;
-    onStderr(ended.stderr);
   });
   await new Promise<void>((resolve, reject) => {
     child.once('error', reject);
