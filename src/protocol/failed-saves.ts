@@ -24,6 +24,8 @@ export class FailedSaves<F> {
   readonly #believed: ByKey<F> = new Map();
   /** Of the others those that matter to what may still come, of each value in the order of their batches; and some more. */
   readonly #rejected: ByKey<F> = new Map();
+  /** The last batch of those. */
+  #lastRejected: number | undefined;
   /** Calls since those were forgotten that do not; and how many values were left. */
   #calls = 0;
   #kept = 0;
@@ -39,12 +41,16 @@ export class FailedSaves<F> {
   }
 
   #put(save: FailedSave<F>): void {
-    const byKey = save.batch === undefined ? this.#believed : this.#rejected;
-    const saves = byKey.get(save.key) ?? [];
+    const { key, batch } = save;
+    const byKey = batch === undefined ? this.#believed : this.#rejected;
+    const saves = byKey.get(key) ?? [];
     const last = saves.at(-1);
-    if (last !== undefined && last.batch === save.batch) last.times += save.times;
+    if (last !== undefined && last.batch === batch) last.times += save.times;
     else saves.push(save);
-    byKey.set(save.key, saves);
+    byKey.set(key, saves);
+    if (batch === undefined) return;
+    const before = this.#lastRejected;
+    if (before === undefined || isUnheard(batch, before)) this.#lastRejected = batch;
   }
 
   /** Why a release takes no reference, if so. */
@@ -69,9 +75,11 @@ export class FailedSaves<F> {
     this.#kept = this.#rejected.size;
   }
 
-  /** The program knew of all that have failed by now at every call that is to come, or pending. */
-  forgetRejected(): void {
+  /** What is still to be judged was called by a program that knew of so much: if that is all that has rejected, it is let go of at once. */
+  forgetHeard(heard: number): void {
+    if (isUnheard(this.#lastRejected, heard)) return;
     this.#rejected.clear();
+    this.#lastRejected = undefined;
     this.#calls = this.#kept = 0;
   }
 

@@ -34,6 +34,7 @@ export function noteOutcome(call: Writes, failure: EngineError | undefined, numb
 export function refuseUnfounded(call: Writes): void {
   const { operation, heard } = call;
   const { snapshotFailure: last, failedSaves } = call.caller;
+  failedSaves?.forgetHeard(heard);
   if (operation === 'prunePatches' && last !== undefined && isUnheard(last.batch, heard)) {
     throw refusal('no patch was deleted, because the snapshot called', last.failure.code, last.failure.reported);
   }

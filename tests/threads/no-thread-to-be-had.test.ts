@@ -166,6 +166,32 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '1\n', stderr: '' });
   });
 
+  it('a file that is opened once there are threads again gets one, although a worker that has none of its own is free', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      `${beginning}
+      import { once } from 'node:events';
+      const [a, b] = [open('a'), open('b')];
+      await Promise.all([a.ready(), b.ready()]);
+      removeFolder();
+      const [, second] = workers;
+      const alive = setInterval(() => {}, 1000); // the end of an idle worker would not keep the program waiting
+      const ended = once(second, 'exit');
+      void second.terminate();
+      await ended;
+      await b.appendPatch(patchOf(1), 1);
+      const before = workers.size;
+      await b.close();
+      process.chdir(file);
+      const c = open('c');
+      await c.ready();
+      console.log(before, workers.size);
+      await Promise.all([a.close(), c.close()]);
+      clearInterval(alive);`,
+      freshFolder(),
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '1 2\n', stderr: '' });
+  });
+
   it('and there is no memory for what it would share, files go to one that runs', async () => {
     const folder = freshFolder();
     const { code, stdout, stderr } = await runProgram(

@@ -262,7 +262,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     const knownToAll = this.#inFlight.batches[0]?.heard ?? (this.waitsToBeSent ? undefined : this.heard);
     if (knownToAll === undefined || !reached(knownToAll, this.#lastFailed)) return;
     this.#lastFailed = undefined;
-    for (const { failedSaves } of this.members) failedSaves.forgetRejected();
+    for (const { failedSaves } of this.members) failedSaves.forgetHeard(knownToAll);
   }
 
   answer(load: Load, loaded: Loaded): void {

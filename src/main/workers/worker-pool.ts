@@ -70,12 +70,13 @@ function endLater(worker: ReplaceableWorker): void {
   else end(); // there is nothing to keep: whoever comes next may ask for a thread at once
 }
 
-/** A worker is started for a new file as long as every other one of its kind has one, and there is room for another thread. */
+/** A worker is started for a new file as long as each thread for its kind serves one, and there is room for another thread. */
 function workerForNewFile(kind: EngineKind, maxPendingBytes: number): ReplaceableWorker {
   const ofKind = workers.filter((worker) => worker.kind === kind);
   const [best] = ofKind.sort((a, b) => a.fileCount - b.fileCount);
   if (best === undefined) return new ReplaceableWorker(kind, maxPendingBytes, pool);
-  if (best.fileCount === 0 || ofKind.length >= poolSize() || performance.now() < nextThreadAt) return best;
+  const isFree = best.fileCount === 0 && best.hasOwnThread;
+  if (isFree || ofKind.length >= poolSize() || performance.now() < nextThreadAt) return best;
   try {
     const another = new ReplaceableWorker(kind, maxPendingBytes, pool);
     if (another.hasThread) return another;
