@@ -71,27 +71,17 @@ export class Batches {
   readonly #engine: Engine;
   readonly #host: FileHost;
   readonly #delays: Delays;
-  readonly #callers: ReadonlySet<Caller>;
   readonly #inVain: WaitedInVain;
   /** How many more calls may wait by themselves in vain of those that have waited together in vain. */
   #apartLeft = 0;
   /** The stores of which some have, each with the last failure. */
   readonly #stuck = new Map<string, EngineError>();
 
-  /** @param callers - the file's providers: while it is busy, it is waited for as long as one of them wants */
-  constructor(
-    file: number,
-    engine: Engine,
-    host: FileHost,
-    delays: Delays,
-    callers: ReadonlySet<Caller>,
-    inVain: WaitedInVain,
-  ) {
+  constructor(file: number, engine: Engine, host: FileHost, delays: Delays, inVain: WaitedInVain) {
     this.#file = file;
     this.#engine = engine;
     this.#host = host;
     this.#delays = delays;
-    this.#callers = callers;
     this.#inVain = inVain;
   }
 
@@ -157,8 +147,8 @@ export class Batches {
     if (!error.mayBeOfSome || this.#stuck.size === MOST_APART) return false;
     if (store !== undefined) this.#stuck.set(store, error);
     this.#apartLeft--;
-    this.#inVain.hasWaited(Number.POSITIVE_INFINITY, this.#callers);
-    this.#engine.taskBegins?.(askedAt, this.#inVain.leftMs(this.#callers));
+    this.#inVain.hasWaited(Number.POSITIVE_INFINITY);
+    this.#engine.taskBegins?.(askedAt, this.#inVain.leftMs);
     return true;
   }
 
@@ -239,7 +229,7 @@ export class Batches {
     const isPublished = () => point.cells[point.index] === point.value;
     try {
       const tryOnce = () => (isPublished() ? undefined : this.#engine.transact(attempt(), point));
-      yield* patiently(tryOnce, this.#callers, this.#inVain);
+      yield* patiently(tryOnce, this.#inVain);
       return undefined;
     } catch (error) {
       return isPublished() ? undefined : EngineError.of(error, 'io-error');

@@ -107,7 +107,7 @@ export interface Engine {
 
   /**
    * Told before each task when it was called, as in `clock.ts`; of several calls, the first one. Again if they are tried by themselves
-   * then, since they have waited together.
+   * then, since they have waited together, and once a provider that goes does not count any more.
    *
    * @param lockMs - for how long it may wait for a lock
    */

@@ -51,7 +51,7 @@ export class WorkerFile {
     this.id = id;
     this.#engine = engine;
     this.#host = host;
-    this.#batches = new Batches(id, engine, host, delays, this.members, this.#inVain);
+    this.#batches = new Batches(id, engine, host, delays, this.#inVain);
   }
 
   /** Carries out tasks until there are none or one has to wait; returns when to call again. */
@@ -121,13 +121,14 @@ export class WorkerFile {
 
   attach(member: Member, done: (report: Report) => void): void {
     this.members.add(member);
+    this.#inVain.came(member);
     if (member.Durability === 'full') this.#full.add(member);
     this.#engine.announce?.(member);
     const attempt = () => {
       this.#setDurability();
       return this.#engine.attach(member);
     };
-    this.#add(() => patiently(attempt, this.members, this.#inVain, 'open-failed'), reportTo(done));
+    this.#add(() => patiently(attempt, this.#inVain, 'open-failed'), reportTo(done));
   }
 
   detach(member: Member, done: (report: Report) => void): void {
@@ -138,6 +139,9 @@ export class WorkerFile {
   *#letGo(member: Member, leave: (() => MaybePromise<void>) | undefined): Work<void> {
     this.members.delete(member);
     this.#full.delete(member);
+    this.#inVain.went(member, this.members);
+    // what it leaves is waited for no longer than those want that are left
+    this.#engine.taskBegins?.(cellTime(performance.now()), this.#inVain.leftMs);
     try {
       yield* settled(leave?.());
     } finally {
@@ -157,7 +161,7 @@ export class WorkerFile {
       if (!('failure' in loaded && loaded.failure.code === 'database-busy')) this.#host.progressed(true);
       done(loaded);
     };
-    this.#add(() => patiently(() => read(this.#engine), this.members, this.#inVain), end, askedAt);
+    this.#add(() => patiently(() => read(this.#engine), this.#inVain), end, askedAt);
   }
 
   addBatch(batch: GatheredBatch): void {
@@ -165,8 +169,8 @@ export class WorkerFile {
   }
 
   #begin(task: Task | GatheredBatch): Work<void> {
-    this.#inVain.begin(task.askedAt, 'work' in task ? this.members : undefined);
-    this.#engine.taskBegins?.(task.askedAt, this.#inVain.leftMs(this.members));
+    this.#inVain.begin(task.askedAt, 'work' in task);
+    this.#engine.taskBegins?.(task.askedAt, this.#inVain.leftMs);
     if ('work' in task) return task.work;
     const batches: Together = [task];
     let bytes = this.#batches.seal(task);

@@ -6,6 +6,8 @@ import { type Caller, EngineError, type MaybePromise } from './engine.ts';
 /** What a task waits for: a time at which to go on, or a promise. */
 export type Wait = number | Promise<unknown>;
 
+type Patient = Pick<Caller, 'BusyTimeoutMs'>;
+
 /** Between attempts on a busy file. Short, since a busy writer leaves only short gaps. */
 const FIRST_RETRY_MS = 0.5;
 const LONGEST_RETRY_MS = 5;
@@ -19,28 +21,45 @@ const LEAST_LEFT_MS = 20;
  */
 export class WaitedInVain {
   #until = Number.NEGATIVE_INFINITY;
+  /** For how long the most patient provider wants to wait: kept, since there may be thousands of providers, and as many tasks. */
+  #longestMs = 0;
   /** How long what is carried out now has waited along, before its turn. */
   alongMs = 0;
 
+  /** A provider has come. */
+  came({ BusyTimeoutMs }: Patient): void {
+    this.#longestMs = Math.max(this.#longestMs, BusyTimeoutMs);
+  }
+
+  /** A provider has gone, and these are left. */
+  went({ BusyTimeoutMs }: Patient, left: ReadonlySet<Patient>): void {
+    if (BusyTimeoutMs < this.#longestMs) return;
+    this.#longestMs = 0;
+    for (const other of left) {
+      this.came(other);
+      if (this.#longestMs === BusyTimeoutMs) return;
+    }
+  }
+
   /**
    * @param askedAt - when it was called, as in `clock.ts`
-   * @param callers - if it counts that it has waited along. Of writes it does not: they may be gathered until now, and what fails is lost
+   * @param counts - whether it counts that it has waited along. Of writes it does not: they may be gathered until now, and what fails is lost
    */
-  begin(askedAt: number, callers: ReadonlySet<Caller> | undefined): void {
+  begin(askedAt: number, counts: boolean): void {
     const now = performance.now();
     const calledAt = now - msSince(askedAt, cellTime(now));
     this.alongMs = 0;
-    if (callers !== undefined) this.hasWaited(this.#until - calledAt, callers);
+    if (counts) this.hasWaited(this.#until - calledAt);
   }
 
   /** What is carried out now has waited for so long. */
-  hasWaited(ms: number, callers: ReadonlySet<Caller>): void {
-    this.alongMs = Math.max(Math.min(ms, longestWait(callers) - LEAST_LEFT_MS), 0);
+  hasWaited(ms: number): void {
+    this.alongMs = Math.max(Math.min(ms, this.#longestMs - LEAST_LEFT_MS), 0);
   }
 
   /** For how long what is carried out now may still wait. */
-  leftMs(callers: ReadonlySet<Caller>): number {
-    return longestWait(callers) - this.alongMs;
+  get leftMs(): number {
+    return this.#longestMs - this.alongMs;
   }
 
   /** What is carried out now has failed. */
@@ -49,21 +68,14 @@ export class WaitedInVain {
   }
 }
 
-function longestWait(callers: ReadonlySet<Caller>): number {
-  let longestMs = 0;
-  for (const { BusyTimeoutMs } of callers) longestMs = Math.max(longestMs, BusyTimeoutMs);
-  return longestMs;
-}
-
 /**
- * Tries again while the database is busy, for as long as one of these callers wants to wait; returns what the attempt comes to.
+ * Tries again while the database is busy, for as long as one of its providers wants to wait; returns what the attempt comes to.
  *
  * @param inVain - by which it is known how long it has waited already, and which learns of it if that was in vain
  * @throws the failure of the attempt, whatever it has thrown: with the code `otherwise`, if it has none
  */
 export function* patiently<T>(
   attempt: () => MaybePromise<T>,
-  callers: ReadonlySet<Caller>,
   inVain: WaitedInVain,
   otherwise: EngineError['code'] = 'io-error',
 ): Generator<Wait, T, unknown> {
@@ -82,7 +94,7 @@ export function* patiently<T>(
       if (error.code !== 'database-busy' || error.onlyOfSome) throw error;
       const now = performance.now();
       if (asked === undefined) stopped += stoppedMs(now - triedAt);
-      const deadline = begunAt + stopped + inVain.leftMs(callers);
+      const deadline = begunAt + stopped + inVain.leftMs;
       if (now >= deadline) {
         inVain.end(now - stopped);
         throw error;

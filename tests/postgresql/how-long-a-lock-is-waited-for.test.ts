@@ -312,9 +312,12 @@ describeOnPostgresql('a lock', () => {
     await expect.poll(claimed).toEqual([{ store_id: 'open' }]);
   });
 
-  it('is not waited for any longer by one who leaves', async () => {
+  it.each([
+    ['beside one who would not', [600_000, 100]],
+    ['last', [600_000]],
+  ])('is not waited for any longer by one who leaves, %s, however long he would have waited', async (_, patience) => {
     const url = await postgresql.freshPlace();
-    const providers = ['first', 'last'].map((store) => open(url, store, 100));
+    const providers = patience.map((BusyTimeoutMs) => open(url, `waits for ${BusyTimeoutMs} ms`, BusyTimeoutMs));
     await Promise.all(providers.map((provider) => provider.appendPatch(patchOf(1), 1)));
     const other = await otherProgram(url);
     await other.query('LOCK TABLE sds_claims, sds_holders IN ACCESS EXCLUSIVE MODE');

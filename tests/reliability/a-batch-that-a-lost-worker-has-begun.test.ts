@@ -35,7 +35,7 @@ function begin(transact: Engine['transact']): void {
     report: () => {},
   };
   const engine = { transact } as Engine;
-  const batches = new Batches(0, engine, host, new Delays(), new Set([caller]), new WaitedInVain());
+  const batches = new Batches(0, engine, host, new Delays(), new WaitedInVain());
   const run = batches.run([{ number: 1, firstSlab: 0, askedAt: 0 }]);
   // 0: other files may have their turn
   for (let step = run.next(); step.done !== true && step.value === 0; ) step = run.next();

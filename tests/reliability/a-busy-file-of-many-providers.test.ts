@@ -11,31 +11,35 @@ it('a hundred and fifty thousand providers, of which one wants to wait', () => {
   const callers = new Set(
     Array.from({ length: 150_000 }, (_, index) => ({ ...aCaller, BusyTimeoutMs: index === 7 ? 1e6 : 0 })),
   );
+  const inVain = new WaitedInVain();
+  for (const caller of callers) inVain.came(caller);
   let attempts = 0;
-  const task = patiently(
-    () => {
-      if (++attempts < 3) throw new EngineError('database-busy', { message: 'database is locked' });
-      return 'done';
-    },
-    callers,
-    new WaitedInVain(),
-  );
+  const task = patiently(() => {
+    if (++attempts < 3) throw new EngineError('database-busy', { message: 'database is locked' });
+    return 'done';
+  }, inVain);
   expect(task.next()).toMatchObject({ done: false, value: expect.any(Number) });
   expect(task.next()).toMatchObject({ done: false, value: expect.any(Number) });
   expect(task.next()).toEqual({ done: true, value: 'done' });
+  for (const caller of callers) {
+    callers.delete(caller);
+    inVain.went(caller, callers);
+    if (caller.BusyTimeoutMs > 0) break;
+  }
+  expect(inVain.leftMs).toBe(0);
 });
 
 it('a process that is stopped while one call waits: another one has not waited along for all of that', () => {
-  const callers = new Set([{ ...aCaller, BusyTimeoutMs: 4000 }]);
   const inVain = new WaitedInVain();
+  inVain.came({ ...aCaller, BusyTimeoutMs: 4000 });
   const sleepUntil = (time: number) =>
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.max(time - performance.now(), 0));
   const busy = () => {
     throw new EngineError('database-busy', { message: 'database is locked' });
   };
-  const task = patiently(busy, callers, inVain);
+  const task = patiently(busy, inVain);
   const begunAt = performance.now();
-  inVain.begin(cellTime(begunAt), callers);
+  inVain.begin(cellTime(begunAt), true);
   let secondAt: number | undefined;
   expect(() => {
     for (;;) {
@@ -46,7 +50,7 @@ it('a process that is stopped while one call waits: another one has not waited a
     }
   }).toThrow('database is locked');
   const waitedMs = performance.now() - Number(secondAt) - 3000;
-  inVain.begin(cellTime(Number(secondAt)), callers);
+  inVain.begin(cellTime(Number(secondAt)), true);
   expect(inVain.alongMs).toBeLessThan(waitedMs + 100);
 });
 

@@ -3,15 +3,11 @@
 /** The bytes that are read together, or one row. */
 export const BYTES_A_READ = 4 * 1024 * 1024;
 
-export function* piecesOf<T>(
-  all: Iterable<T>,
-  sizeOf: (one: T, at: number) => number,
-  most = BYTES_A_READ,
-): Generator<T[]> {
+export function* piecesOf<T>(all: Iterable<T>, sizeOf: (one: T) => number, most = BYTES_A_READ): Generator<T[]> {
   let piece: T[] = [];
-  let [sum, at] = [0, 0];
+  let sum = 0;
   for (const one of all) {
-    const size = sizeOf(one, at++);
+    const size = sizeOf(one);
     if (piece.length > 0 && sum + size > most) {
       yield piece;
       [piece, sum] = [[], 0];

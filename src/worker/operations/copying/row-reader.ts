@@ -52,14 +52,25 @@ export const forms: Record<Table, Form> = {
 
 export const tableOf = { snapshots: 'snapshots', patches: 'patches', records: 'sds_records' } as const;
 
-/** Lists the rows behind a place in their order, and what each takes: all in two texts, where a row takes a few bytes. */
+/** Lists the rows behind a place in their order, each with what it takes: all in one text, where a row takes a few bytes. */
 export function listing(row: string, bytes: string, place: string, where: string): string {
   return (
-    "SELECT group_concat(row, ',' ORDER BY place) AS rows, group_concat(bytes, ',' ORDER BY place) AS sizes, " +
-    `CAST(max(place) AS TEXT) AS last FROM (SELECT ${row} AS row, ${bytes} AS bytes, ${place} AS place FROM ${where} ` +
+    "SELECT group_concat(row || ' ' || bytes, ',' ORDER BY place) AS rows, count(*) AS count, CAST(max(place) AS TEXT) AS last " +
+    `FROM (SELECT ${row} AS row, ${bytes} AS bytes, ${place} AS place FROM ${where} ` +
     `AND ${place} > CAST(? AS NUMERIC) ORDER BY place LIMIT ?)`
   );
 }
+
+/** One by one: all at once would take ten times as much memory as the text. */
+function* eachListed(rows: string): Generator<string> {
+  for (let [at, end] = [0, 0]; end >= 0; at = end + 1) {
+    end = rows.indexOf(',', at);
+    yield rows.slice(at, end < 0 ? undefined : end);
+  }
+}
+
+const sizeOf = (listed: string) => Number(listed.slice(listed.indexOf(' '))) + LEAST_BYTES_A_ROW;
+const rowOf = (listed: string) => listed.slice(0, listed.indexOf(' '));
 
 export abstract class RowReader implements Reader {
   readonly place: string;
@@ -97,13 +108,11 @@ export abstract class RowReader implements Reader {
     for (let after = BEFORE_ALL; ; ) {
       const list = this.list(table, store, after, most);
       if (typeof list?.rows !== 'string') return;
-      const listed = list.rows.split(',');
-      const sizes = String(list.sizes).split(',');
-      const pieces = piecesOf(listed, (_, at) => Number(sizes[at]) + LEAST_BYTES_A_ROW);
-      for (const rows of pieces) yield this.read(table, columns, rows.join());
+      for (const rows of piecesOf(eachListed(list.rows), sizeOf))
+        yield this.read(table, columns, rows.map(rowOf).join());
       const last = String(list.last);
       // in a damaged table what follows may lie before
-      if (listed.length < most || BigInt(last) <= BigInt(after)) return;
+      if (Number(list.count) < most || BigInt(last) <= BigInt(after)) return;
       after = last;
     }
   }
