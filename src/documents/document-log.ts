@@ -178,7 +178,10 @@ export abstract class DocumentLog {
     } catch (error) {
       this.noteLoss(error, provider);
       // what was rejected before, or waits in it, at most; not if another one removes it, or all of it was stored since
-      if (--removed.times === 0 && removed === this.#removed && this.#live !== undefined) this.#lacksSomething();
+      if (--removed.times === 0 && removed === this.#removed && this.#live !== undefined) {
+        this.trouble.tell('write', this.name, error); // as of all that is made up for: what is rejected meanwhile is not told
+        this.#lacksSomething();
+      }
       throw error;
     }
   }
@@ -295,11 +298,13 @@ export abstract class DocumentLog {
 
   async #flush(): Promise<void> {
     const rejections = this.#rejections;
+    const { isIncomplete } = this;
     try {
       await this.#lastStored;
     } catch (error) {
       // whoever waits has waited for the server just now, for as long as he wanted to
-      const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && rejections !== this.#rejections;
+      const isNew = rejections !== this.#rejections || isIncomplete !== this.isIncomplete;
+      const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && isNew;
       if (this.#live === undefined || isAway) throw error;
     }
     await this.#complete();
