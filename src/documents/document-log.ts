@@ -150,6 +150,7 @@ export abstract class DocumentLog {
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
     this.noteLoss(error, this.provider);
+    if (this.#live === undefined) this.#isRefused = false; // nothing makes up for it, and it is told now
     if (this.isIncomplete) return; // it was told
     this.trouble.tell(this.#live === undefined ? 'append' : 'write', this.name, error);
     // what was removed since is not missed
@@ -312,7 +313,8 @@ export abstract class DocumentLog {
 
   /** As the process ends, where no promise is heard of any more. Returns whether it lacks nothing, after so long at most. */
   storeAtExit(mostMs: number): boolean {
-    if (!(this.isIncomplete || this.#isRefused) || this.#isLost || this.#live === undefined) return true;
+    if (this.#live === undefined) return !this.#isRefused;
+    if (!(this.isIncomplete || this.#isRefused) || this.#isLost) return true;
     if (mostMs <= 0) return false;
     const until = performance.now() + mostMs;
     try {
