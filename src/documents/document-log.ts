@@ -293,8 +293,9 @@ export abstract class DocumentLog {
       await this.#flush();
     } catch (error) {
       if (removals === this.#removals) throw error;
-      await this.flush(); // what was removed meanwhile is not missed
     }
+    // what was removed meanwhile is not missed, unless that fails
+    if (removals !== this.#removals) await this.flush();
   }
 
   async #flush(): Promise<void> {
