@@ -1,5 +1,5 @@
 /** Which database files a name on the command line stands for, and the folders that copies go into. */
-import { type Dirent, mkdirSync, readdirSync, readSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { type BigIntStats, type Dirent, mkdirSync, readdirSync, readSync, statSync } from 'node:fs';
 import { sep } from 'node:path';
 import { hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import { ifPossible } from '../protocol/if-possible.ts';
@@ -37,13 +37,17 @@ function filesIn(run: Run, folder: string, leftOut: string | undefined): string[
 }
 
 /** `undefined` for what is not there, or out of reach: opening or listing it will tell. */
-function statsOf(path: string): Stats | undefined {
-  return ifPossible(() => statSync(path));
+function statsOf(path: string): BigIntStats | undefined {
+  return ifPossible(() => statSync(path, { bigint: true }));
 }
 
-/** By which a folder is known, whatever the spelling of its name. */
+/**
+ * By which a folder is known, whatever the spelling of its name, and wherever it is mounted a second time, of which its real path says
+ * nothing: numbers that may be too large for JavaScript's ordinary ones.
+ */
 function identityOf(folder: string): string | undefined {
-  return ifPossible(() => realpathSync.native(folder));
+  const stats = statsOf(folder);
+  return stats && `${stats.dev} ${stats.ino}`;
 }
 
 const endsWithSlash = (name: string): boolean => name.endsWith('/') || name.endsWith(sep);

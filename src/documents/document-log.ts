@@ -150,6 +150,7 @@ export abstract class DocumentLog {
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
     this.noteLoss(error, this.provider);
+    if (this.#live === undefined) this.#isRefused = false; // nothing makes up for it, and it is told now
     if (this.isIncomplete) return; // it was told
     this.trouble.tell(this.#live === undefined ? 'append' : 'write', this.name, error);
     // what was removed since is not missed
@@ -178,7 +179,10 @@ export abstract class DocumentLog {
     } catch (error) {
       this.noteLoss(error, provider);
       // what was rejected before, or waits in it, at most; not if another one removes it, or all of it was stored since
-      if (--removed.times === 0 && removed === this.#removed && this.#live !== undefined) this.#lacksSomething();
+      if (--removed.times === 0 && removed === this.#removed && this.#live !== undefined) {
+        this.trouble.tell('write', this.name, error); // as of all that is made up for: what is rejected meanwhile is not told
+        this.#lacksSomething();
+      }
       throw error;
     }
   }
@@ -289,17 +293,20 @@ export abstract class DocumentLog {
       await this.#flush();
     } catch (error) {
       if (removals === this.#removals) throw error;
-      await this.flush(); // what was removed meanwhile is not missed
     }
+    // what was removed meanwhile is not missed, unless that fails
+    if (removals !== this.#removals) await this.flush();
   }
 
   async #flush(): Promise<void> {
     const rejections = this.#rejections;
+    const { isIncomplete } = this;
     try {
       await this.#lastStored;
     } catch (error) {
       // whoever waits has waited for the server just now, for as long as he wanted to
-      const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && rejections !== this.#rejections;
+      const isNew = rejections !== this.#rejections || isIncomplete !== this.isIncomplete;
+      const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && isNew;
       if (this.#live === undefined || isAway) throw error;
     }
     await this.#complete();
@@ -307,7 +314,8 @@ export abstract class DocumentLog {
 
   /** As the process ends, where no promise is heard of any more. Returns whether it lacks nothing, after so long at most. */
   storeAtExit(mostMs: number): boolean {
-    if (!(this.isIncomplete || this.#isRefused) || this.#isLost || this.#live === undefined) return true;
+    if (this.#live === undefined) return !this.#isRefused;
+    if (!(this.isIncomplete || this.#isRefused) || this.#isLost) return true;
     if (mostMs <= 0) return false;
     const until = performance.now() + mostMs;
     try {

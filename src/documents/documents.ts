@@ -202,9 +202,10 @@ export class Documents {
   }
 
   async #closeAll(leave: () => readonly Promise<void>[]): Promise<void> {
-    const logs = this.#logs();
-    const lacking = new Set(logs.filter((log) => log.isIncomplete && !log.isClosing));
-    const left = await Promise.allSettled(leave());
+    const lacking = new Set(this.#logs().filter((log) => log.isIncomplete && !log.isClosing));
+    const leaving = leave();
+    const logs = this.#logs(); // also those that somebody was led to open in there
+    const left = await Promise.allSettled(leaving);
     this.#kept.clear();
     const ended = await Promise.allSettled(logs.map((log) => this.close(log))); // also of those that have left
     all.delete(this.#self);

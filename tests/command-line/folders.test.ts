@@ -1,5 +1,5 @@
 /** A folder of a hundred files; what happens on a terminal, without one, and when it is stopped. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -13,10 +13,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { asSomebody } from '../support/as-somebody.ts';
 import { command, type Document, documentOf } from '../support/command-line.ts';
 import { filesBeside, freshFolder, rowsOf } from '../support/files.ts';
+import { canMount } from '../support/small-disk.ts';
 import { bytesIn, makeStoreFile } from '../support/store-files.ts';
 
 it('a hundred files are described and verified; one that is damaged is told, and the others are done', async () => {
@@ -143,6 +144,18 @@ it('backups within the folder that is backed up are not backed up again', async 
     ]);
   }
   expect(readdirSync(join(cwd, 'data/saved')).sort()).toEqual(['more', 'one.db']);
+});
+
+it.runIf(canMount)('neither are they through another mount of the folder that they are in', async () => {
+  const cwd = freshFolder();
+  for (const folder of ['data/saved', 'mounted']) mkdirSync(join(cwd, folder), { recursive: true });
+  makeStoreFile(join(cwd, 'data/one.db'));
+  execFileSync('mount', ['--bind', join(cwd, 'data/saved'), join(cwd, 'mounted')], { stdio: 'pipe' });
+  onTestFinished(() => void execFileSync('umount', ['-l', join(cwd, 'mounted')]));
+  for (let time = 1; time <= 2; time++) {
+    const { Results } = await documentOf(['backup', '--recursive', '--overwrite', 'data', 'mounted'], { cwd });
+    expect(Results.map(({ Path, Ok }) => [Path, Ok])).toEqual([['data/one.db', true]]);
+  }
 });
 
 it.each(['backup', 'restore', 'copy'])(

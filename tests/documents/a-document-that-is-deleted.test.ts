@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, rowsOf } from '../support/files.ts';
-import { persistenceOn, runEditor, storedText, textOf, type, updatesOf } from './documents.ts';
+import { persistenceOn, runEditor, storedText, textOf, type, updateOf, updatesOf } from './documents.ts';
 
 it('deleted while it is open, and closed without a change: it is gone', async () => {
   const file = freshFile();
@@ -99,22 +99,58 @@ it('deleted while one that is left waits to be stored, and its name is bound ane
   expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
 });
 
-it('not deleted, while it is left and could not be stored before: it is not released before that is stored', async () => {
-  const file = freshFile();
-  const lock = new DatabaseSync(file);
-  onTestFinished(() => lock.close());
-  const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError: () => {} });
-  const doc = new Y.Doc();
-  await persistence.bindState('notes', doc);
-  lock.exec('BEGIN IMMEDIATE');
-  doc.getText('text').insert(0, 'some text');
-  const cleared = persistence.clearDocument('notes');
-  const released = persistence.writeState('notes', doc);
-  await expect(cleared).rejects.toMatchObject({ code: 'database-busy' });
-  lock.exec('ROLLBACK');
-  await released;
-  expect(await storedText(file)).toBe('some text');
-});
+it.each(['before', 'after'])(
+  'not deleted by a call %s it is left, and could not be stored before: it is not released before that is stored',
+  async (when) => {
+    const file = freshFile();
+    const lock = new DatabaseSync(file);
+    onTestFinished(() => lock.close());
+    let isLocked = true;
+    const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError: () => {} });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    lock.exec('BEGIN IMMEDIATE');
+    doc.getText('text').insert(0, 'some text');
+    const leave = () => persistence.writeState('notes', doc).then(() => expect(isLocked).toBe(false));
+    const left = when === 'after' ? leave() : undefined;
+    const cleared = persistence.clearDocument('notes');
+    const released = left ?? leave();
+    await expect(cleared).rejects.toMatchObject({ code: 'database-busy' });
+    await expect(persistence.storeUpdate('other', updateOf('x'))).rejects.toMatchObject({ code: 'database-busy' });
+    isLocked = false;
+    lock.exec('ROLLBACK');
+    await released;
+    expect(await storedText(file)).toBe('some text');
+  },
+);
+
+it.each(['before it is changed', 'while all is closed'])(
+  'not deleted, which fails %s: onError is told that it may not be stored as well',
+  async (when) => {
+    const file = freshFile();
+    const lock = new DatabaseSync(file);
+    onTestFinished(() => lock.close());
+    const told: string[] = [];
+    const onError = ({ code }: Error & { code: string }, name: string) => told.push(`${name} ${code}`);
+    const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    type(doc, 'some text');
+    await persistence.clearDocument('plans'); // by then that is stored
+    lock.exec('BEGIN IMMEDIATE');
+    const cleared = expect(persistence.clearDocument('notes')).rejects.toMatchObject({ code: 'database-busy' });
+    if (when === 'while all is closed') {
+      await expect(persistence.destroy()).rejects.toMatchObject({ code: 'database-busy' });
+      expect(told).toEqual(['notes database-busy']);
+    }
+    await cleared;
+    if (when === 'before it is changed') {
+      type(doc, ' more');
+      await expect.poll(() => told).toEqual(['notes database-busy']);
+    }
+    lock.exec('ROLLBACK');
+  },
+);
 
 it('deleted several times at once, the last of which are refused: it stays deleted', async () => {
   const file = freshFile();

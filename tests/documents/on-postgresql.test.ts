@@ -236,31 +236,37 @@ describeOnPostgresql('documents on a server', () => {
     }
   });
 
-  it('a server that is away at the end: destroy() waits for it once, not for each attempt anew, and rejects', async () => {
-    const [{ proxy, url }, other] = [await proxiedPlace(), await proxiedPlace()];
-    const retryForMs = 4000; // by so much, too, this thread may hear of the one before it hears of the other
-    const persistence = persistenceOn(url, { retryForMs, onError: () => undefined });
-    const docs = ['notes', 'plans'].map((name) => ({ name, doc: new Y.Doc() }));
-    for (const { name, doc } of docs) await persistence.bindState(name, doc);
-    const twiceAsPatient = persistenceOn(other.url, { retryForMs: 2 * retryForMs, onError: () => undefined });
-    await twiceAsPatient.ready();
-    for (const one of [proxy, other.proxy]) {
-      one.refuse();
-      one.cutNow();
-    }
-    for (const { doc } of docs) type(doc, 'not stored');
-    const outcomes: string[] = [];
-    const noted = async (what: string, promise: Promise<unknown>) => {
-      await expect(promise).rejects.toMatchObject({ code: 'connection-failed' });
-      outcomes.push(what);
-    };
-    await Promise.all([
-      noted('another call that may wait for twice as long', twiceAsPatient.storeUpdate('notes', updateOf('x'))),
-      noted('destroy()', persistence.destroy()),
-    ]);
-    expect(outcomes[0]).toBe('destroy()');
-    for (const { name, doc } of docs) await persistence.writeState(name, doc); // it is told already
-  });
+  it.each(['a change', 'a deletion'])(
+    'a server that is away at the end, behind %s: destroy() waits for it once, not for each attempt anew, and rejects',
+    async (behind) => {
+      const [{ proxy, url }, other] = [await proxiedPlace(), await proxiedPlace()];
+      const retryForMs = 4000; // by so much, too, this thread may hear of the one before it hears of the other
+      const persistence = persistenceOn(url, { retryForMs, onError: () => undefined });
+      const docs = ['notes', 'plans'].map((name) => ({ name, doc: new Y.Doc() }));
+      for (const { name, doc } of docs) await persistence.bindState(name, doc);
+      const twiceAsPatient = persistenceOn(other.url, { retryForMs: 2 * retryForMs, onError: () => undefined });
+      await twiceAsPatient.ready();
+      for (const one of [proxy, other.proxy]) {
+        one.refuse();
+        one.cutNow();
+      }
+      const outcomes: string[] = [];
+      const noted = async (what: string, promise: Promise<unknown>) => {
+        await expect(promise).rejects.toMatchObject({ code: 'connection-failed' });
+        outcomes.push(what);
+      };
+      const deleted = docs.map(({ name, doc }) =>
+        behind === 'a change' ? type(doc, 'not stored') : noted('a deletion', persistence.clearDocument(name)),
+      );
+      await Promise.all([
+        ...deleted,
+        noted('another call that may wait for twice as long', twiceAsPatient.storeUpdate('notes', updateOf('x'))),
+        noted('destroy()', persistence.destroy()),
+      ]);
+      expect(outcomes.slice(-2)).toEqual(['destroy()', 'another call that may wait for twice as long']);
+      for (const { name, doc } of docs) await persistence.writeState(name, doc); // it is told already
+    },
+  );
 
   const editings = [
     'stays open',

@@ -11,8 +11,8 @@ import { MergedDocuments } from 'sds-persistence-worker/merged-documents';
 import { YjsPersistence } from 'sds-persistence-worker/yjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
-import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
-import { persistenceOn, runEditor, storedText, textOf, type, updateOf } from './documents.ts';
+import { filesBeside, freshFile, freshFolder, rowsOf } from '../support/files.ts';
+import { persistenceOn, runEditor, storedText, textOf, type, updateOf, updatesOf } from './documents.ts';
 import { serve } from './hocuspocus-server.ts';
 
 const invalid = (message: RegExp) => ({ code: 'invalid-argument', message: expect.stringMatching(message) });
@@ -388,6 +388,26 @@ describe('bytes', () => {
     await expect(replace).rejects.toMatchObject(invalid(/'skip' or 'merge'/));
     expect(await hocuspocus.names()).toEqual([]);
   });
+});
+
+it('a subscriber stores an update of another document as destroy() stores what waits: that one is stored and released, too', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  const [, second] = updatesOf(['a', 'b']);
+  Y.applyUpdate(doc, second as Uint8Array); // waits for the first one
+  let isTold = false;
+  const stored = new Promise<void>((resolve) => {
+    listen('commit:start', () => {
+      if (isTold) return;
+      isTold = true;
+      resolve(persistence.storeUpdate('log', updateOf('x')));
+    });
+  });
+  await persistence.destroy();
+  await stored;
+  expect(filesBeside(file)).toEqual(['store.db']);
 });
 
 it('a storage of automerge-repo is closed while one write is under way and another one waits for room: all of its promises settle', async () => {

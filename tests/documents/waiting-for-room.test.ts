@@ -157,6 +157,35 @@ it.each([
   expect(await storedText(file)).toBe('two');
 });
 
+it.each([
+  [
+    'in the turn in which it is refused',
+    'process.exit();',
+    /^$/,
+    /^.* document "notes" in .* may not be stored as the process ends\n$/,
+  ],
+  ['behind that turn', 'setImmediate(() => process.exit());', /^(queue-full\n)+$/, /^$/],
+])(
+  'what is refused of a document that is not bound is told as the process ends, %s',
+  async (_, end, stdout, stderr) => {
+    const ended = await runEditor(
+      `const onError = ({ code }) => console.log(code);
+    const persistence = new YjsPersistence(file, { Y, maxPendingBytes: 20_000, overflow: 'reject', onError });
+    await persistence.ready();
+    const doc = new Y.Doc();
+    doc.getText('rest').insert(0, 'x'.repeat(3000));
+    for (let times = 0; times < 30; times++) persistence.storeUpdate('notes', Y.encodeStateAsUpdate(doc));
+    ${end}`,
+      freshFile(),
+    );
+    expect(ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(stdout),
+      stderr: expect.stringMatching(stderr),
+    });
+  },
+);
+
 it('a program whose last step is the end of its persistence does not end before that', async () => {
   const file = freshFile();
   const program = `const persistence = new YjsPersistence(file, { Y, maxPendingBytes: 1_000_000, overflow: 'reject', onError() {} });
