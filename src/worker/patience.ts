@@ -39,6 +39,7 @@ export class WaitedInVain {
       this.came(other);
       if (this.#longestMs === BusyTimeoutMs) return;
     }
+    this.hasWaited(this.alongMs); // which may be longer than any that is left wants to
   }
 
   /**

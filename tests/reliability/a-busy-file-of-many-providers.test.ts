@@ -29,6 +29,19 @@ it('a hundred and fifty thousand providers, of which one wants to wait', () => {
   expect(inVain.leftMs).toBe(0);
 });
 
+it('one that has waited along goes, and those that are left want to wait for less: there is no less than no time left', () => {
+  const inVain = new WaitedInVain();
+  const patient = { ...aCaller, BusyTimeoutMs: 5000 };
+  const other = { ...aCaller, BusyTimeoutMs: 100 };
+  inVain.came(patient);
+  inVain.came(other);
+  inVain.hasWaited(4000);
+  inVain.went(patient, new Set([other]));
+  expect(inVain.leftMs).toBe(20);
+  inVain.went(other, new Set());
+  expect(inVain.leftMs).toBe(0);
+});
+
 it('a process that is stopped while one call waits: another one has not waited along for all of that', () => {
   const inVain = new WaitedInVain();
   inVain.came({ ...aCaller, BusyTimeoutMs: 4000 });

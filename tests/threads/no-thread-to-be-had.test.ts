@@ -166,9 +166,14 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '1\n', stderr: '' });
   });
 
-  it('a file that is opened once there are threads again gets one, although a worker that has none of its own is free', async () => {
-    const { code, stdout, stderr } = await runProgram(
-      `${beginning}
+  it.each([
+    ['has none of its own', 'b'],
+    ['serves others by its own', 'a'],
+  ])(
+    'a file that is opened once there are threads again gets one, although a worker that %s is free',
+    async (_, free) => {
+      const { code, stdout, stderr } = await runProgram(
+        `${beginning}
       import { once } from 'node:events';
       const [a, b] = [open('a'), open('b')];
       await Promise.all([a.ready(), b.ready()]);
@@ -180,17 +185,18 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
       await ended;
       await b.appendPatch(patchOf(1), 1);
       const before = workers.size;
-      await b.close();
+      await ${free}.close();
       process.chdir(file);
       const c = open('c');
       await c.ready();
       console.log(before, workers.size);
-      await Promise.all([a.close(), c.close()]);
+      await Promise.all([a.close(), b.close(), c.close()]);
       clearInterval(alive);`,
-      freshFolder(),
-    );
-    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '1 2\n', stderr: '' });
-  });
+        freshFolder(),
+      );
+      expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '1 2\n', stderr: '' });
+    },
+  );
 
   it('and there is no memory for what it would share, files go to one that runs', async () => {
     const folder = freshFolder();

@@ -75,7 +75,7 @@ function workerForNewFile(kind: EngineKind, maxPendingBytes: number): Replaceabl
   const ofKind = workers.filter((worker) => worker.kind === kind);
   const [best] = ofKind.sort((a, b) => a.fileCount - b.fileCount);
   if (best === undefined) return new ReplaceableWorker(kind, maxPendingBytes, pool);
-  const isFree = best.fileCount === 0 && best.hasOwnThread;
+  const isFree = best.fileCount === 0 && best.hasOwnThread && !best.hasGuests;
   if (isFree || ofKind.length >= poolSize() || performance.now() < nextThreadAt) return best;
   try {
     const another = new ReplaceableWorker(kind, maxPendingBytes, pool);
