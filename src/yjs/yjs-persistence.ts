@@ -222,7 +222,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   async clearDocument(name: string): Promise<void> {
     // one that is left, and not stored yet, would be stored after that
-    const named = this.#named(name).filter((binding) => !binding.log.isClosing);
+    const named = this.#named(name).filter((binding) => binding.log.mayStore);
     if (named.length === 0) return this.#documents.log(name).removeStored();
     await Promise.all(named.map((binding) => binding.removeStored()));
   }
