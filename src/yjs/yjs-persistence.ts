@@ -264,9 +264,11 @@ export class YjsPersistence<Doc extends YjsDoc> {
     return found;
   }
 
-  /** Deletes all documents of the database. */
+  /** Deletes all documents of the database, and those of which something waits to be stored. */
   async clearAll(): Promise<void> {
-    await Promise.all((await this.getAllDocNames()).map((name) => this.clearDocument(name)));
+    const open = [...this.#bindings.keys()];
+    const names = new Set([...open, ...(await this.getAllDocNames())]);
+    await Promise.all([...names].map((name) => this.clearDocument(name)));
   }
 
   /**
