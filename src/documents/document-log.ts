@@ -348,6 +348,11 @@ export abstract class DocumentLog {
     return this.#closing !== undefined;
   }
 
+  /** Whether something may be stored yet: one that is being closed stores what is to be stored before its store is released. */
+  get mayStore(): boolean {
+    return this.provider.status === 'opening' || this.provider.status === 'open';
+  }
+
   async #close(): Promise<void> {
     this.#pause.end();
     const rejections = this.#rejections;

@@ -222,7 +222,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   async clearDocument(name: string): Promise<void> {
     // one that is left, and not stored yet, would be stored after that
-    const named = this.#named(name).filter((binding) => !binding.log.isClosing);
+    const named = this.#named(name).filter((binding) => binding.log.mayStore);
     if (named.length === 0) return this.#documents.log(name).removeStored();
     await Promise.all(named.map((binding) => binding.removeStored()));
   }
@@ -264,9 +264,11 @@ export class YjsPersistence<Doc extends YjsDoc> {
     return found;
   }
 
-  /** Deletes all documents of the database. */
+  /** Deletes all documents of the database, and those of which something waits to be stored. */
   async clearAll(): Promise<void> {
-    await Promise.all((await this.getAllDocNames()).map((name) => this.clearDocument(name)));
+    const open = [...this.#bindings.keys()];
+    const names = new Set([...open, ...(await this.getAllDocNames())]);
+    await Promise.all([...names].map((name) => this.clearDocument(name)));
   }
 
   /**

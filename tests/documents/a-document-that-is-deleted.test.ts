@@ -99,6 +99,24 @@ it('deleted while one that is left waits to be stored, and its name is bound ane
   expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
 });
 
+it('deleted with all others, and never stored, since that was rejected: it stays deleted', async () => {
+  const file = freshFile();
+  const lock = new DatabaseSync(file);
+  onTestFinished(() => lock.close());
+  const { promise: rejected, resolve } = Promise.withResolvers<void>();
+  const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError: () => resolve() });
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  lock.exec('BEGIN IMMEDIATE');
+  type(doc, 'some text');
+  await rejected;
+  lock.exec('ROLLBACK');
+  await persistence.clearAll();
+  await persistence.writeState('notes', doc);
+  await persistence.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
+});
+
 it.each(['before', 'after'])(
   'not deleted by a call %s it is left, and could not be stored before: it is not released before that is stored',
   async (when) => {

@@ -130,6 +130,27 @@ describe('a document', () => {
     await Promise.all([other, cleared, written]);
     expect(await persistence.getAllDocNames()).toEqual(['other']);
   });
+
+  it('that is deleted while one that is left, and has handed it over, waits for room stays deleted', async () => {
+    const file = freshFile();
+    const persistence = persistenceOn(file, { ...narrow, maxPendingBytes: 100_000, onError: () => {} });
+    const [left, next] = [new Y.Doc(), new Y.Doc()];
+    await persistence.bindState('notes', left);
+    const unlock = lock(file);
+    left.getText('rest').insert(0, 'x'.repeat(40_000));
+    const released = persistence.writeState('notes', left);
+    const bound = persistence.bindState('notes', next);
+    const rest = updateOf('x'.repeat(50_000)); // beside what is handed over
+    const { promise: stored, resolve } = Promise.withResolvers<void>();
+    next.once('update', () => {
+      resolve(persistence.storeUpdate('other', rest));
+      setImmediate(unlock); // by then the one that is left is refused
+    });
+    await stored;
+    await persistence.clearDocument('notes');
+    await Promise.all([released, bound]);
+    expect(await persistence.getAllDocNames()).toEqual(['other']);
+  });
 });
 
 it.each([
