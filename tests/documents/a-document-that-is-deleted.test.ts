@@ -1,8 +1,7 @@
 /** A document that is deleted is gone; whoever has it open keeps it, and brings it back by changing it. */
-import { DatabaseSync } from 'node:sqlite';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import * as Y from 'yjs';
-import { freshFile, rowsOf } from '../support/files.ts';
+import { freshFile, lock, rowsOf } from '../support/files.ts';
 import { persistenceOn, runEditor, storedText, textOf, type, updateOf, updatesOf } from './documents.ts';
 
 it('deleted while it is open, and closed without a change: it is gone', async () => {
@@ -81,13 +80,10 @@ it('deleted, and an update that waits for another one comes after that: all of i
 
 it('deleted while one that is left waits to be stored, and its name is bound anew: it stays deleted', async () => {
   const file = freshFile();
-  const lock = new DatabaseSync(file);
-  onTestFinished(() => lock.close());
   let mayStore = () => {};
   const persistence = persistenceOn(file, { busyTimeoutMs: 500, onError: () => mayStore() });
   await persistence.ready();
-  lock.exec('BEGIN IMMEDIATE');
-  mayStore = () => lock.exec('ROLLBACK'); // not before that is rejected
+  mayStore = lock(file); // not before that is rejected
   const [left, next] = [new Y.Doc(), new Y.Doc()];
   await persistence.bindState('notes', left);
   left.getText('text').insert(0, 'some text');
@@ -101,16 +97,14 @@ it('deleted while one that is left waits to be stored, and its name is bound ane
 
 it('deleted with all others, and never stored, since that was rejected: it stays deleted', async () => {
   const file = freshFile();
-  const lock = new DatabaseSync(file);
-  onTestFinished(() => lock.close());
   const { promise: rejected, resolve } = Promise.withResolvers<void>();
   const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError: () => resolve() });
   const doc = new Y.Doc();
   await persistence.bindState('notes', doc);
-  lock.exec('BEGIN IMMEDIATE');
+  const unlock = lock(file);
   type(doc, 'some text');
   await rejected;
-  lock.exec('ROLLBACK');
+  unlock();
   await persistence.clearAll();
   await persistence.writeState('notes', doc);
   await persistence.destroy();
@@ -121,13 +115,11 @@ it.each(['before', 'after'])(
   'not deleted by a call %s it is left, and could not be stored before: it is not released before that is stored',
   async (when) => {
     const file = freshFile();
-    const lock = new DatabaseSync(file);
-    onTestFinished(() => lock.close());
     let isLocked = true;
     const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError: () => {} });
     const doc = new Y.Doc();
     await persistence.bindState('notes', doc);
-    lock.exec('BEGIN IMMEDIATE');
+    const unlock = lock(file);
     doc.getText('text').insert(0, 'some text');
     const leave = () => persistence.writeState('notes', doc).then(() => expect(isLocked).toBe(false));
     const left = when === 'after' ? leave() : undefined;
@@ -136,7 +128,7 @@ it.each(['before', 'after'])(
     await expect(cleared).rejects.toMatchObject({ code: 'database-busy' });
     await expect(persistence.storeUpdate('other', updateOf('x'))).rejects.toMatchObject({ code: 'database-busy' });
     isLocked = false;
-    lock.exec('ROLLBACK');
+    unlock();
     await released;
     expect(await storedText(file)).toBe('some text');
   },
@@ -146,8 +138,6 @@ it.each(['before it is changed', 'while all is closed'])(
   'not deleted, which fails %s: onError is told that it may not be stored as well',
   async (when) => {
     const file = freshFile();
-    const lock = new DatabaseSync(file);
-    onTestFinished(() => lock.close());
     const told: string[] = [];
     const onError = ({ code }: Error & { code: string }, name: string) => told.push(`${name} ${code}`);
     const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError });
@@ -155,7 +145,7 @@ it.each(['before it is changed', 'while all is closed'])(
     await persistence.bindState('notes', doc);
     type(doc, 'some text');
     await persistence.clearDocument('plans'); // by then that is stored
-    lock.exec('BEGIN IMMEDIATE');
+    const unlock = lock(file);
     const cleared = expect(persistence.clearDocument('notes')).rejects.toMatchObject({ code: 'database-busy' });
     if (when === 'while all is closed') {
       await expect(persistence.destroy()).rejects.toMatchObject({ code: 'database-busy' });
@@ -166,21 +156,19 @@ it.each(['before it is changed', 'while all is closed'])(
       type(doc, ' more');
       await expect.poll(() => told).toEqual(['notes database-busy']);
     }
-    lock.exec('ROLLBACK');
+    unlock();
   },
 );
 
 it('deleted several times at once, the last of which are refused: it stays deleted', async () => {
   const file = freshFile();
-  const lock = new DatabaseSync(file);
-  onTestFinished(() => lock.close());
   const persistence = persistenceOn(file, { busyTimeoutMs: 60_000, maxPendingBytes: 20_000, overflow: 'reject' });
   const doc = new Y.Doc();
   await persistence.bindState('notes', doc);
   type(doc, 'some text');
-  lock.exec('BEGIN IMMEDIATE');
+  const unlock = lock(file);
   const cleared = Promise.allSettled(Array.from({ length: 1000 }, () => persistence.clearDocument('notes')));
-  lock.exec('ROLLBACK');
+  unlock();
   const outcomes = await cleared;
   expect([outcomes[0], outcomes.at(-1)]).toMatchObject([{ status: 'fulfilled' }, { reason: { code: 'queue-full' } }]);
   await persistence.writeState('notes', doc);

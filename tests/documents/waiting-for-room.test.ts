@@ -1,10 +1,9 @@
 /** Where calls are refused for want of room (`overflow: 'reject'`), documents wait for it. */
-import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
-import { freshFile } from '../support/files.ts';
+import { freshFile, lock } from '../support/files.ts';
 import { persistenceOn, runEditor, storedText, type, updateOf } from './documents.ts';
 
 const NAMES = Array.from({ length: 12 }, (_, index) => `document ${index}`);
@@ -17,14 +16,6 @@ const FULL = 'x'.repeat(narrow.maxPendingBytes);
 beforeAll(() => {
   process.env.SDS_PERSISTENCE_WORKERS = '1'; // all files of a worker share its memory
 });
-
-/** Holds the file until it is called. */
-function lock(file: string): () => void {
-  const other = new DatabaseSync(file);
-  onTestFinished(() => other.close());
-  other.exec('BEGIN IMMEDIATE');
-  return () => other.exec('ROLLBACK');
-}
 
 /** Some documents of which together there is more than there is room for, and edits that could not be stored. */
 async function withRejectedEdits() {

@@ -1,21 +1,10 @@
 /** On one worker, neither a busy stream of writes nor a locked file keeps the others waiting. */
-import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { freshFile, patchOf } from '../support/files.ts';
+import { describe, expect, it } from 'vitest';
+import { freshFile, lock, patchOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
 const oneWorker = `process.env.SDS_PERSISTENCE_WORKERS = '1';`;
-
-/** Holds the write lock of a file, as another process in the middle of a transaction would. */
-function lock(file: string): DatabaseSync {
-  const database = new DatabaseSync(file);
-  database.exec('BEGIN IMMEDIATE');
-  onTestFinished(() => {
-    if (database.isOpen) database.close();
-  });
-  return database;
-}
 
 describe('nobody is held up', () => {
   it('loads of one file are answered while another file of the worker is written in a loop', async () => {
@@ -64,15 +53,14 @@ describe('nobody is held up', () => {
     const file = freshFile();
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
     await provider.saveSnapshot(patchOf('snapshot'), 1);
-    const other = lock(file);
+    const unlock = lock(file);
     const write = provider.appendPatch(patchOf(1), 1);
     const read = provider.loadSnapshot();
     await expect(write).rejects.toMatchObject({ code: 'database-busy' });
     expect(await read).toEqual(patchOf('snapshot'));
-    other.exec('ROLLBACK');
+    unlock();
     await provider.appendPatch(patchOf(1), 1);
     expect(await provider.loadPatchesSince(0)).toHaveLength(1);
-    other.close();
     await provider.close();
   });
 });
