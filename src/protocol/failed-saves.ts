@@ -36,7 +36,7 @@ export class FailedSaves<F> {
 
   /** @param heard - what is called later was called by a program that knows at least as much */
   add(save: Omit<FailedSave<F>, 'times'>, heard: number): void {
-    this.#forgetHeard(save.key, heard);
+    this.#forgetSome(save.key, heard);
     this.#put({ ...save, times: 1 });
   }
 
@@ -55,7 +55,7 @@ export class FailedSaves<F> {
 
   /** Why a release takes no reference, if so. */
   before(key: string, heard: number): F | undefined {
-    this.#forgetHeard(key, heard);
+    this.#forgetSome(key, heard);
     return (this.#believed.get(key) ?? this.#rejected.get(key))?.[0]?.failure;
   }
 
@@ -67,7 +67,7 @@ export class FailedSaves<F> {
   }
 
   /** Those of this value at once, of all others so rarely that it costs each call no more than its own part. */
-  #forgetHeard(key: string, heard: number): void {
+  #forgetSome(key: string, heard: number): void {
     this.#forget(key, heard);
     if (++this.#calls <= this.#kept) return;
     for (const other of this.#rejected.keys()) this.#forget(other, heard);

@@ -11,8 +11,10 @@ export function encodingOf(database: Database): string {
 }
 
 function decoderOf(database: Database): TextDecoder {
+  const known = decoders.get(database);
+  if (known !== undefined) return known;
   // a name may begin with U+FEFF
-  const decoder = decoders.get(database) ?? new TextDecoder(encodingOf(database), { ignoreBOM: true });
+  const decoder = new TextDecoder(encodingOf(database), { ignoreBOM: true });
   decoders.set(database, decoder);
   return decoder;
 }
