@@ -1,7 +1,8 @@
 /** A document that is deleted is gone; whoever has it open keeps it, and brings it back by changing it. */
 import { expect, it } from 'vitest';
 import * as Y from 'yjs';
-import { freshFile, lock, rowsOf } from '../support/files.ts';
+import { freshFile, rowsOf } from '../support/files.ts';
+import { lock } from '../support/lock.ts';
 import { persistenceOn, runEditor, storedText, textOf, type, updateOf, updatesOf } from './documents.ts';
 
 it('deleted while it is open, and closed without a change: it is gone', async () => {

@@ -3,7 +3,8 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
-import { freshFile, lock } from '../support/files.ts';
+import { freshFile } from '../support/files.ts';
+import { lock } from '../support/lock.ts';
 import { persistenceOn, runEditor, storedText, type, updateOf } from './documents.ts';
 
 const NAMES = Array.from({ length: 12 }, (_, index) => `document ${index}`);

@@ -1,12 +1,23 @@
 /** The installed package on every Node from the oldest on: no flag, no warning, however the program is started. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { placeContract } from '../places/contract/place-contract.ts';
+import { freshFolder } from '../support/files.ts';
 import { installed, nodes, place, resultOf, run, runNode } from './a-fresh-machine.ts';
 import { application, wholeJourney } from './an-application.ts';
 
 it('the tests run on Node 24 or later, also where the machine’s own is older', () => {
   expect(Number.parseInt(process.versions.node, 10)).toBeGreaterThanOrEqual(24);
+});
+
+it('the contract asks nothing of a runtime that one of them lacks', async () => {
+  const folder = freshFolder();
+  const contract = readFileSync(join(folder, await placeContract(folder, 'nothing', 'esm')), 'utf8');
+  // what it needs beside the package; `npm run test:places` runs it
+  const imports = new Set([...contract.matchAll(/^import .* from "(.+)";$/gm)].map(([, name]) => name));
+  expect(imports).toContain('node:fs');
+  expect(imports).not.toContain('node:sqlite');
 });
 
 describe.each(Object.entries(nodes))('on Node %s', (version, node) => {

@@ -2,7 +2,6 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { onTestFinished } from 'vitest';
 import type { Engine } from './engine.ts';
 import { rowsOf } from './rows.ts';
@@ -23,14 +22,6 @@ export function freshFolder(finished = onTestFinished): string {
 /** The path of a database file that is not there yet. */
 export function freshFile(finished = onTestFinished): string {
   return join(freshFolder(finished), 'store.db');
-}
-
-/** Holds the write lock of a file, as another program in the middle of a transaction would, until what it returns is called. */
-export function lock(file: string): () => void {
-  const other = new DatabaseSync(file);
-  onTestFinished(() => other.close());
-  other.exec('BEGIN IMMEDIATE');
-  return () => other.exec('ROLLBACK');
 }
 
 /** Database files as places for stores, each gone when its test has ended. */

@@ -1,7 +1,8 @@
 /** On one worker, neither a busy stream of writes nor a locked file keeps the others waiting. */
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
-import { freshFile, lock, patchOf } from '../support/files.ts';
+import { freshFile, patchOf } from '../support/files.ts';
+import { lock } from '../support/lock.ts';
 import { runProgram } from '../support/programs.ts';
 
 const oneWorker = `process.env.SDS_PERSISTENCE_WORKERS = '1';`;
