@@ -171,7 +171,9 @@ export class Loop {
     const control = this.#control;
     const doze = now < this.#batchAt + TRAFFIC_MS;
     const due = this.#untold ? this.#workedAt + TELL_LATER_MS : Number.POSITIVE_INFINITY;
-    const until = Math.min(doze ? now + DOZE_MS : this.#workedAt + this.#lingerMs, retryAt, due, this.#tidyAt);
+    // it stays for what waits, however long ago there was something to do
+    const stays = retryAt === Number.POSITIVE_INFINITY ? this.#workedAt + this.#lingerMs : retryAt;
+    const until = Math.min(doze ? now + DOZE_MS : stays, retryAt, due, this.#tidyAt);
     Atomics.store(control, WORKER_STATE, doze ? STATE_DOZING : STATE_ASLEEP);
     // The main side writes to the ring first and reads the state after that, and rings only one that
     // sleeps, or dozes while somebody waits; here it is the other way round.

@@ -8,9 +8,8 @@ export type Wait = number | Promise<unknown>;
 
 type Patient = Pick<Caller, 'BusyTimeoutMs'>;
 
-/** Between attempts on a busy file. Short, since a busy writer leaves only short gaps. */
-const FIRST_RETRY_MS = 0.5;
-const LONGEST_RETRY_MS = 5;
+/** Between attempts on a busy file: one that is written to without a pause leaves gaps of less than a millisecond. */
+const RETRY_MS = 1;
 
 /** What has waited along is tried all the same, and has so much left: a lock that others hold for a moment is no reason to fail. */
 const LEAST_LEFT_MS = 20;
@@ -83,7 +82,7 @@ export function* patiently<T>(
   // from the first attempt on: a server may have waited for a lock within it
   const begunAt = performance.now();
   let stopped = 0;
-  for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
+  for (;;) {
     const triedAt = performance.now();
     let asked: MaybePromise<T> | undefined;
     try {
@@ -101,7 +100,7 @@ export function* patiently<T>(
         throw error;
       }
       // not in step with another process that waits as well
-      const until = Math.min(now + pause * (0.5 + Math.random()), deadline);
+      const until = Math.min(now + RETRY_MS * (0.5 + Math.random()), deadline);
       yield until;
       stopped += stoppedMs(performance.now() - until);
     }

@@ -1,7 +1,10 @@
 /** A file that is busy is waited for, however many providers it has, and however long nothing else is called. */
 import { expect, it } from 'vitest';
 import { cellTime } from '../../src/protocol/clock.ts';
+import { CONTROL_CELLS } from '../../src/protocol/control.ts';
+import { Ring } from '../../src/protocol/ring.ts';
 import { EngineError } from '../../src/worker/engine.ts';
+import { Loop } from '../../src/worker/loop.ts';
 import { patiently, WaitedInVain } from '../../src/worker/patience.ts';
 import { aCaller } from '../support/a-caller.ts';
 import { freshFile } from '../support/files.ts';
@@ -82,4 +85,30 @@ it('an attempt to open a locked file goes on until it is free, though nothing el
     freshFile(),
   );
   expect(ended).toEqual({ code: 0, signal: null, stdout: 'open\n', stderr: '' });
+});
+
+it('the worker sleeps between two attempts, however long nothing else is called', async () => {
+  const control = new Int32Array(new SharedArrayBuffer(4 * CONTROL_CELLS));
+  let retryAt = 0;
+  let rounds = 0;
+  const { promise: done, resolve } = Promise.withResolvers<void>();
+  const work = {
+    take: () => undefined,
+    proceed() {
+      rounds++;
+      const now = performance.now();
+      if (retryAt === 0) retryAt = now + 200;
+      if (now < retryAt) return retryAt;
+      resolve();
+      return Number.POSITIVE_INFINITY;
+    },
+    waitsForPromise: false,
+    pause: () => undefined,
+    tidyUp: () => false,
+  };
+  const loop = new Loop(control, new Ring(control), work, 0, { isAlone: true });
+  loop.schedule();
+  await done;
+  // a wait may end a moment too early
+  expect(rounds).toBeLessThan(10);
 });
