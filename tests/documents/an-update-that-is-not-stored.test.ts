@@ -55,7 +55,7 @@ it('the end of the persistence tells it if it has waited for that itself', async
   await persistence.ready();
   const other = new DatabaseSync(file);
   onTestFinished(() => other.close());
-  other.exec('BEGIN IMMEDIATE');
+  other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   const stored = expect(persistence.storeUpdate('notes', updateOf('x'))).rejects.toMatchObject({
     code: 'database-busy',
   });
@@ -74,7 +74,7 @@ it('at the end, each document that is open is told by its name, also if an earli
   for (const [name, doc] of docs) await persistence.bindState(name, doc);
   const lock = new DatabaseSync(file);
   onTestFinished(() => lock.close());
-  lock.exec('BEGIN IMMEDIATE');
+  lock.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   for (const doc of [one, two]) doc.getText('text').insert(0, 'x');
   await expect.poll(() => told.toSorted()).toEqual(['one database-busy', 'two database-busy']);
   told = [];
@@ -98,7 +98,7 @@ it('the document is released some seconds later, and that does not tell it again
   await persistence.ready();
   const other = new DatabaseSync(file);
   onTestFinished(() => other.close());
-  other.exec('BEGIN IMMEDIATE');
+  other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   const closed = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'close');
   onTestFinished(() => closed.mockRestore());
   const late = expect(persistence.storeUpdate('late', updateOf('x'.repeat(1_000_000)))).rejects.toThrow();

@@ -145,7 +145,7 @@ it('what time does not change is told at once, while a call before it waits for 
   await using storage = new AutomergeRepoStorage(file, { busyTimeoutMs: 10, onError: () => other.exec('COMMIT') });
   await storage.save(['before'], patchOf('before'));
   using other = new DatabaseSync(file);
-  other.exec('BEGIN IMMEDIATE');
+  other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   const settled: string[] = [];
   await Promise.allSettled([
     storage.save(['stored'], patchOf('stored')).finally(() => settled.push('stored')),
@@ -164,7 +164,7 @@ it('a program that saves while the file can not be had lives until that is store
     const storage = new AutomergeRepoStorage(file, { busyTimeoutMs: 10, onError });
     await storage.save(['before'], patchOf('before'));
     const lock = new DatabaseSync(file);
-    lock.exec('BEGIN IMMEDIATE');
+    lock.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     await storage.save(['meanwhile'], patchOf('meanwhile'));
     console.log('stored');`;
   expect(await runRepoProgram(program, file)).toMatchObject({ code: 0, stdout: 'database-busy\nstored\n', stderr: '' });

@@ -40,7 +40,7 @@ async function heldStorage(repeats: boolean, options: AutomergeRepoStorageOption
     if (other.isOpen) other.close();
     await storage.close();
   });
-  other.exec('BEGIN IMMEDIATE');
+  other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   return { file, storage, told, letGo: () => other.close() };
 }
 
@@ -163,7 +163,7 @@ describe.each([
       const [storage, other] = [new AutomergeRepoStorage(place, options), new AutomergeRepoStorage(place + '2', options)];
       await Promise.all([storage, other].map((one) => one.save(['before'], patchOf('before'))));
       const lock = new DatabaseSync(place + '2');
-      lock.exec('BEGIN IMMEDIATE');
+      lock.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
       const filling = other.save(['large'], new Uint8Array(4 * 1024 * 1024));
       const saves = Array.from({ length: 30 }, (_, i) => storage.save([String(i)], new Uint8Array(1024 * 1024).fill(i)));
       console.log(await storage.load(['0']));

@@ -147,7 +147,7 @@ it('a database that can not be read for a while holds up the merges of no other 
   const behind = persistenceOn(held, { busyTimeoutMs: 60_000 });
   await behind.storeUpdate('notes', updateOf('held'));
   const lock = new DatabaseSync(held);
-  lock.exec('BEGIN IMMEDIATE');
+  lock.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   void behind.storeUpdate('notes', updateOf('waits')); // and what is loaded waits for that
   const merged = behind.flushDocument('notes');
   await persistence.flushDocument('notes');
@@ -182,7 +182,7 @@ it('the committing thread ends with what was merged: that is told, nothing is lo
   type(doc, 'x'.repeat(500)); // enough for a merge that nobody waits for
   await begins();
   const lock = new DatabaseSync(file);
-  lock.exec('BEGIN IMMEDIATE');
+  lock.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   const before = come.ports;
   goOn();
   await expect.poll(() => come.ports).toBe(before + 1); // and went on, in the same turn, to be stored

@@ -305,7 +305,7 @@ console.log('still here');`;
     await persistence.bindState('notes', doc);
     const other = new DatabaseSync(file);
     onTestFinished(() => other.close());
-    other.exec('BEGIN IMMEDIATE');
+    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     let isHeld = true;
     type(doc, 'x');
     release(persistence, doc);
@@ -421,7 +421,7 @@ it('a storage of automerge-repo is closed while one write is under way and anoth
   });
   await storage.save(['first'], new Uint8Array(3));
   const other = new DatabaseSync(file);
-  other.exec('BEGIN IMMEDIATE');
+  other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   onTestFinished(() => other.close());
   const saved = [storage.save(['a'], new Uint8Array(1_000_000)), storage.save(['b'], new Uint8Array(900_000))];
   const outcomes = Promise.allSettled(saved);

@@ -126,7 +126,7 @@ it('a server that is destroyed while it loads a document, which can not be store
         unloaded = new Promise((resolve) => document.once('destroy', resolve));
         destroyed = server.destroy().catch(({ code }) => code);
         globalThis.lock = new DatabaseSync(database); // else it is closed once nobody refers to it
-        lock.exec('BEGIN IMMEDIATE');
+        lock.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
         document.getText('text').insert(0, 'x');
       },
     };

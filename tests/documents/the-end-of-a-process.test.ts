@@ -32,7 +32,7 @@ const locked = `
 await persistence.bindState('notes', doc);
 const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
 globalThis.lock = new DatabaseSync(file); // else it is closed once nobody refers to it
-lock.exec('BEGIN IMMEDIATE');
+lock.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
 attempts = 0;
 `;
 
@@ -81,7 +81,7 @@ it('a program that releases a document while the file can not be had lives until
     const doc = new Y.Doc();
     await persistence.bindState('notes', doc);
     lock = new DatabaseSync(file);
-    lock.exec('BEGIN IMMEDIATE');
+    lock.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     type(doc, 'typed');
     await persistence.writeState('notes', doc);
     console.log('stored');`,
@@ -120,7 +120,7 @@ it.each([
     const docs = [new Y.Doc(), new Y.Doc(), new Y.Doc()];
     for (const [at, doc] of docs.entries()) await persistence.bindState('document ' + at, doc);
     const lock = new DatabaseSync(file);
-    lock.exec('BEGIN IMMEDIATE');
+    lock.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     for (const doc of docs) type(doc, 'typed');`,
       file,
     );
@@ -153,7 +153,7 @@ it('process.exit() while the file can not be had: documents that fail are waited
     const docs = Array.from({ length: 50 }, () => new Y.Doc());
     for (const [at, doc] of docs.entries()) await persistence.bindState('document ' + at, doc);
     globalThis.lock = new DatabaseSync(file); // else it is closed once nobody refers to it
-    lock.exec('BEGIN IMMEDIATE');
+    lock.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     for (const doc of docs) type(doc, 'typed');`,
     freshFile(),
   );

@@ -156,7 +156,7 @@ it.each([
     const doc = new Y.Doc();
     await persistence.bindState('notes', doc);
     const lock = new (process.getBuiltinModule('node:sqlite').DatabaseSync)(file);
-    lock.exec('BEGIN IMMEDIATE');
+    lock.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     for (let times = 0; times < 20; times++) doc.getText('rest').insert(0, 'x'.repeat(options.maxPendingBytes));
     type(doc, 'two');
     const end = () => {

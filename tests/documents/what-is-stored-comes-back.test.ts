@@ -290,7 +290,7 @@ it('what is changed while destroy() waits for the file is stored with the rest',
   const doc = new Y.Doc();
   await persistence.bindState('notes', doc);
   const other = new DatabaseSync(file);
-  other.exec('BEGIN IMMEDIATE');
+  other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   type(doc, 'before');
   const destroyed = persistence.destroy();
   await immediate();
@@ -319,7 +319,7 @@ describe('what is changed while writeState is under way', () => {
     const written = persistence.writeState('notes', doc);
     const isThere = other.prepare('SELECT 1 FROM patches');
     while (isThere.get() === undefined);
-    other.exec('BEGIN IMMEDIATE');
+    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     doc.getText('text').insert(3, ' two');
     const attempts = () => appended.mock.results.map(({ value }) => value);
     return { file, doc, written, attempts, giveBack: () => other.exec('COMMIT') };

@@ -84,7 +84,7 @@ const another = () => {
 const locked = () => {
   const file = makeStoreFile(freshFile());
   const holder = new DatabaseSync(file);
-  holder.exec('BEGIN IMMEDIATE');
+  holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   onTestFinished(() => holder.close());
   return file;
 };

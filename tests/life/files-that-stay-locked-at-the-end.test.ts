@@ -18,7 +18,7 @@ if (!isMainThread) {
     const path = this.location();
     if (other === undefined && sql.startsWith('INSERT') && path.endsWith('.slow')) {
       other = new DatabaseSync(path.slice(0, -5));
-      other.exec('BEGIN IMMEDIATE');
+      other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
       writeFileSync(path + '.locked', '');
       sleep(13_000);
       other.exec('ROLLBACK');
@@ -63,7 +63,7 @@ describe.concurrent('a process that ends', () => {
         const provider = new SDS_DesktopPersistenceProvider(file + i, 'store', { BusyTimeoutMs: 600_000 });
         await provider.ready();
         held.push(new DatabaseSync(file + i));
-        held[i].exec('BEGIN IMMEDIATE'); // held to the end
+        held[i].exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE'); // held to the end
         await provider.saveSnapshot(patchOf(i), 1);
       }
       other.appendPatch(patchOf(1), 1);
@@ -92,7 +92,7 @@ describe.concurrent('a process that ends', () => {
         const provider = new SDS_DesktopPersistenceProvider(file + i, 'store', { BusyTimeoutMs: 600_000 });
         await provider.ready();
         locked.push({ provider, other: new DatabaseSync(file + i) });
-        locked[i].other.exec('BEGIN IMMEDIATE'); // held to the end
+        locked[i].other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE'); // held to the end
       }
       const provider = new SDS_DesktopPersistenceProvider(file, 'store');
       await provider.ready();
@@ -124,7 +124,7 @@ describe.concurrent('a process that ends', () => {
       const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 3000 });
       await provider.ready();
       const holder = new DatabaseSync(file);
-      holder.exec('BEGIN IMMEDIATE'); // held to the end
+      holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE'); // held to the end
       // each of them is a batch by itself
       for (let clock = 1; clock <= 8; clock++) void provider.saveSnapshot(new Uint8Array(300_000), clock);
       process.exit(holder.isTransaction ? 0 : 1);`,
@@ -170,7 +170,7 @@ describe.concurrent('a process that ends', () => {
       const locked = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 600_000 });
       await locked.ready();
       const other = new DatabaseSync(file);
-      other.exec('BEGIN IMMEDIATE'); // held to the end
+      other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE'); // held to the end
       const provider = new SDS_DesktopPersistenceProvider(file + '.other', 'store');
       await provider.ready();
       const reader = new DatabaseSync(file + '.other', { readOnly: true });
@@ -197,7 +197,7 @@ describe.concurrent('a process that ends', () => {
       `import { DatabaseSync } from 'node:sqlite';
       const holder = new DatabaseSync(file);
       holder.exec('CREATE TABLE another (it)'); // without a write-ahead log
-      holder.exec('BEGIN EXCLUSIVE'); // held to the end
+      holder.exec('PRAGMA busy_timeout = 30000; BEGIN EXCLUSIVE'); // held to the end
       const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 3000 });
       for (let count = 0; count < 1000; count++) provider.loadSnapshot().catch(() => undefined);
       void provider.appendPatch(new Uint8Array(9), 1);

@@ -132,7 +132,7 @@ describe('nothing is lost when a program ends', () => {
       const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
       await provider.ready();
       const holder = new DatabaseSync(file);
-      holder.exec('BEGIN IMMEDIATE'); // held to the end
+      holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE'); // held to the end
       provider.${call}.catch(() => console.log('heard'));
       process.exit(holder.isTransaction ? 0 : 1);`,
       freshFile(),
@@ -310,7 +310,7 @@ describe('flushSync', () => {
       `import { DatabaseSync } from 'node:sqlite';
       ${burst} await provider.flush();
       const other = new DatabaseSync(file);
-      other.exec('BEGIN IMMEDIATE');
+      other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
       void provider.appendPatch(patchOf('the last'), 5001);
       console.log(provider.flushSync(0));
       other.exec('COMMIT');`,
@@ -330,7 +330,7 @@ it('a call that fails within flushSync() of an exit listener of the program is t
     await provider.ready();
     process.prependListener('exit', () => provider.flushSync());
     const holder = new DatabaseSync(file);
-    holder.exec('BEGIN IMMEDIATE');
+    holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     void provider.appendPatch(new Uint8Array(10), 1);
     process.exit(holder.isTransaction ? 0 : 1);
     `,
@@ -353,7 +353,7 @@ it.each([
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
     await provider.ready();
     globalThis.holder = new DatabaseSync(file); // else it is closed once nobody refers to it
-    holder.exec('BEGIN IMMEDIATE');
+    holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     setImmediate(() => {
       provider.appendPatch(new Uint8Array(10), 1).catch(() => console.log('heard'));
       ${end};

@@ -30,7 +30,7 @@ it('a failure of what a listener of beforeExit calls is told before the program 
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300 });
     await provider.ready();
     globalThis.other = new DatabaseSync(file); // else it is closed once nobody refers to it
-    other.exec('BEGIN IMMEDIATE');
+    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     process.once('beforeExit', () => {
       provider.appendPatch(patchOf(1), 1).catch(({ code }) => console.log('caught', code));
     });

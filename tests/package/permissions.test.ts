@@ -19,7 +19,7 @@ await note('loadPatchesSince', () => provider.loadPatchesSince(0));
 // a lock keeps the worker from committing for longer than it takes to ask whether the worker lives
 const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
 const locker = new DatabaseSync(at('notes.db'));
-locker.exec('BEGIN IMMEDIATE');
+locker.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
 provider.appendPatch(new Uint8Array(1), 1001).catch(() => {});
 outcomes.committedBehindALock = provider.flushSync(400);
 locker.exec('ROLLBACK');

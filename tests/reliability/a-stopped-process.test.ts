@@ -35,7 +35,7 @@ writeSync(1, 'ready\\n');`,
     {
       onOutput(output, signal) {
         if (output === 'ready\n') {
-          other.exec('BEGIN IMMEDIATE');
+          other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
           signal('SIGUSR2');
         } else if (output.includes('waits')) wasStopped ??= stopForLong(signal);
       },

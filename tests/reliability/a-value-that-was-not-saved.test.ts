@@ -22,7 +22,7 @@ async function whileLocked(file: string, failures: number, call: () => Promise<u
   const failed = () => --failures === 0 && told.dispatchEvent(new Event('all'));
   subscribe('sds-persistence:write-failed', failed);
   const other = new DatabaseSync(file);
-  other.exec('BEGIN IMMEDIATE');
+  other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   try {
     const all = once(told, 'all');
     await call();
@@ -165,7 +165,7 @@ for (const [size, bytes] of [
       it('stays also if the worker is lost before it comes to the release', async () => {
         const { file, provider } = await openWithOne(300);
         const other = new DatabaseSync(file);
-        other.exec('BEGIN IMMEDIATE');
+        other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
         const calls = [provider.saveValue('hash', bytes), inBetween(provider), provider.releaseValue('hash')];
         const outcomes = calls.map(outcomeOf);
         expect(await outcomes[0]).toMatch(/^database-busy: saveValue/);
@@ -214,7 +214,7 @@ it('of saves that have failed nothing is kept once the program has heard of all,
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
     await provider.ready();
     const other = new DatabaseSync(file);
-    other.exec('BEGIN IMMEDIATE');
+    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     const errors = [];
     const save = (index) => provider.saveValue('hash ' + index, new Uint8Array(1000)).catch((error) => errors.push(new WeakRef(error)));
     await Promise.all(Array.from({ length: 1000 }, (_, index) => save(index)));

@@ -98,7 +98,7 @@ it('a prune behind a snapshot that was stored is carried out by the next worker,
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 0 });
     await provider.appendPatch(patchOf(1), 1);
     const holder = new DatabaseSync(file);
-    holder.exec('BEGIN IMMEDIATE');
+    holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     await provider.saveSnapshot(patchOf('lost'), 1);
     console.log(await provider.flush().catch(({ code }) => code));
     holder.close();

@@ -198,7 +198,7 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
       await provider.ready();
       for (let clock = 1; clock <= 10; clock++) await provider.appendPatch(patchOf(clock), clock);
       const other = new DatabaseSync(file);
-      other.exec('BEGIN IMMEDIATE');
+      other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
       await provider.saveSnapshot(new Uint8Array(1000), 5); // copied
       await provider.saveSnapshot(new Uint8Array(300_000), 10); // handed over
       await provider.prunePatches(11);

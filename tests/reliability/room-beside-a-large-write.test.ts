@@ -46,7 +46,7 @@ it('memory stays bounded while a large write does not proceed, and all that was 
   onTestFinished(() => {
     if (holder.isOpen) holder.close();
   });
-  holder.exec('BEGIN IMMEDIATE');
+  holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   const saved = provider.saveSnapshot(huge(), 1);
   await expect(provider.saveSnapshot(huge(), 1)).rejects.toMatchObject({ code: 'queue-full' });
   const calls = Array.from({ length: 5000 }, (_, i) => provider.appendPatch(new Uint8Array(1000).fill(i), i + 2));

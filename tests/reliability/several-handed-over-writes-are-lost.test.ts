@@ -14,7 +14,7 @@ it('several of them: each call rejects, the worker is replaced once, and another
   await using other = new SDS_DesktopPersistenceProvider(otherFile, 'store');
   await Promise.all([provider.ready(), other.ready()]);
   const holder = new DatabaseSync(file);
-  holder.exec('BEGIN IMMEDIATE');
+  holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   const small = provider.appendPatch(patchOf(1), 1);
   const lost = [2, 3, 4, 5].map((clock) => provider.appendPatch(transfer(new Uint8Array(300_000)), clock));
   const outcomes = Promise.allSettled(lost);

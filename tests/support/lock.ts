@@ -6,6 +6,6 @@ import { onTestFinished } from 'vitest';
 export function lock(file: string): () => void {
   const other = new DatabaseSync(file);
   onTestFinished(() => other.close());
-  other.exec('BEGIN IMMEDIATE');
+  other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   return () => other.exec('ROLLBACK');
 }

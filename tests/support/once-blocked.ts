@@ -18,6 +18,6 @@ export function onceBlocked(act: () => void): void {
 /** Keeps a file locked until a call is held: else each might be done before the next one. */
 export function lockUntilBlocked(file: string): void {
   const holder = new DatabaseSync(file);
-  holder.exec('BEGIN IMMEDIATE');
+  holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   onceBlocked(() => holder.close());
 }

@@ -75,7 +75,7 @@ function flood() {
 }
 async function flushWhileLocked() {
   const other = new DatabaseSync(file);
-  other.exec('BEGIN IMMEDIATE');
+  other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
   const waits = provider.appendPatch(bytes(3, 8), 50_001);
   waits.catch(() => {});
   const flushed = provider.flushSync(100);

@@ -33,7 +33,7 @@ describe('nobody is held up', () => {
       const going = new SDS_DesktopPersistenceProvider(${JSON.stringify(free)}, 'store');
       await Promise.all([waiting.ready(), going.ready()]);
       const other = new DatabaseSync(file);
-      other.exec('BEGIN IMMEDIATE');
+      other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
       let written = false;
       const write = waiting.appendPatch(patchOf(1), 1).then(() => { written = true });
       for (let clock = 1; clock <= 100; clock++) {

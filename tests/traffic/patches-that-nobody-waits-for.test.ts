@@ -90,7 +90,7 @@ describe('patches that nobody waits for', () => {
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 60_000 });
     await provider.ready();
     const other = new DatabaseSync(file);
-    other.exec('BEGIN IMMEDIATE');
+    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     for (let clock = 1; clock <= 500; clock++) {
       void provider.appendPatch(new Uint8Array([clock & 0xff]), clock);
       await nextTurn();
@@ -133,7 +133,7 @@ describe('patches that nobody waits for', () => {
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300, Acknowledge: 'committed' });
     await provider.ready();
     globalThis.other = new DatabaseSync(file); // else it is closed once nobody refers to it
-    other.exec('BEGIN IMMEDIATE');
+    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
     process.on('exit', () => console.log('exit'));
     provider.appendPatch(new Uint8Array(3), 1).catch((error) => console.log('caught', error.code));
   `;
