@@ -88,5 +88,8 @@ await documents.destroy();`,
     const preloaded = place(folder, 'preloaded.cjs', "globalThis.preloaded = 'preloaded, ';");
     const ended = await runNode(['--require', preloaded, program], { cwd: folder, node });
     expect(resultOf(ended, program)).toBe('preloaded, 2');
+    // without options there are none either, with which the module may start programs of its own
+    place(folder, 'merge.mjs', 'export const merge = () => Buffer.from(process.execArgv.join());');
+    expect(resultOf(await runNode([program], { cwd: folder, node }), program)).toBe('');
   });
 });

@@ -28,7 +28,14 @@ export function startThread(
     // a file that the program preloads (`--require`) runs in this thread too: it must not start another
     throw new Error('this thread is a worker of sds-persistence-worker itself');
   }
-  const options = { eval: true, name, workerData: data, transferList, resourceLimits: limits, ...optionsOfNode(code) };
+  const options = {
+    eval: true,
+    name,
+    workerData: data,
+    transferList,
+    resourceLimits: limits,
+    ...optionsOfNode(code, data.port),
+  };
   return outsideOfCalls(() => new Worker(code, options));
 }
 
@@ -50,13 +57,15 @@ export function startWithPort(...[code, name, data, limits]: Parameters<typeof s
 }
 
 /** The program's own options are inherited wherever that is possible; naming any replaces them all. */
-function optionsOfNode(code: string): Pick<WorkerOptions, 'execArgv'> {
+function optionsOfNode(code: string, port: MessagePort | undefined): Pick<WorkerOptions, 'execArgv'> {
   // `node:sqlite` needs its flag from 22.5 to 22.12 (Node's changelog); a worker may have it alone
   const needsFlag = isNodeBefore(22, 13) && code.includes('node:sqlite');
   const options = needsFlag ? ['--experimental-sqlite'] : [];
+  const inherited = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)].filter(Boolean);
   // the code is CommonJS; these options, inherited, would have it read as a module
   const changesForm = (option: string) => /^--(input-type|experimental-default-type)\b/.test(option);
-  if ([...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)].some(changesForm)) {
+  // if Node is not told, it compiles the code once more to find out. A thread with a port may load modules of the program, which see its options
+  if (inherited.some(changesForm) || (inherited.length === 0 && port === undefined)) {
     options.push('--input-type=commonjs');
   }
   return options.length > 0 ? { execArgv: options } : {};
