@@ -14,6 +14,8 @@ export interface YjsDoc {
     readonly pendingStructs: { readonly update: Uint8Array } | null;
     readonly pendingDs: Uint8Array | null;
   };
+  /** Transactions that are not finished. */
+  readonly _transactionCleanups?: readonly unknown[];
   /** Which of what was deleted is dropped; each document has one. */
   gcFilter?(item?: unknown): boolean;
   transact(change: () => void, origin?: unknown): unknown;
