@@ -36,6 +36,44 @@ export interface YjsModule<Doc> {
   encodeStateVector(doc: never): Uint8Array;
 }
 
+export const READ_AS_NOTHING =
+  'read as an update of Yjs with nothing in it; if it is one of version 2, convert it by Y.convertUpdateFormatV2ToV1';
+
+/**
+ * Whether Yjs reads an update as one with nothing in it, though there is more: as each of version 2, which begins with a 0, as
+ * one without structs does; but what follows is no set of deletions that ends where the bytes do.
+ */
+export function isReadAsNothing(update: Uint8Array): boolean {
+  if (update[0] !== 0) return false;
+  let at = 1;
+  const next = () => {
+    for (let number = 0, factor = 1; ; factor *= 128) {
+      const byte = update[at++] ?? 0;
+      number += (byte & 127) * factor;
+      if (byte < 128) return number;
+    }
+  };
+  for (let clients = next(); clients > 0 && at < update.length; clients--) {
+    next(); // its id
+    for (let deletions = next(); deletions > 0 && at < update.length; deletions--) {
+      next(); // from where
+      next(); // how many
+    }
+  }
+  return at < update.length;
+}
+
+/** @throws whatever Yjs throws, and what it would pass over */
+export function applyStored<Doc extends YjsDoc>(
+  Y: YjsModule<Doc>,
+  doc: NoInfer<Doc>,
+  update: Uint8Array,
+  origin?: unknown,
+): void {
+  if (isReadAsNothing(update)) throw new TypeError(`one of them is ${READ_AS_NOTHING}`);
+  Y.applyUpdate(doc, update, origin);
+}
+
 /** Whether all that was deleted of it may be dropped, also where its filter does not run: one that takes an item keeps some. */
 export function dropsDeleted(doc: YjsDoc): boolean {
   if (!doc.gc || doc.gcFilter === undefined) return doc.gc;

@@ -1,7 +1,7 @@
 /** A document of Yjs that is open: what is stored is applied to it, and what changes it is stored. */
 import { type CompactedLog, type Documents, type LiveDocument, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
-import { dropsDeleted, EMPTY_BYTES, type YjsDoc, type YjsModule } from '../protocol/yjs.ts';
+import { applyStored, dropsDeleted, EMPTY_BYTES, type YjsDoc, type YjsModule } from '../protocol/yjs.ts';
 import type { YjsMerging } from './merging.ts';
 
 /** What a document is opened with. */
@@ -140,7 +140,7 @@ export function applyAll<Doc extends YjsDoc>(
   doc.transact(() => {
     for (const update of updates) {
       try {
-        Y.applyUpdate(doc, update, origin);
+        applyStored(Y, doc, update, origin);
       } catch (error) {
         fail(mergeFailed(error as Error));
       }

@@ -4,7 +4,7 @@ import { faultOfBytes } from '../main/arguments.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { Promise } from '../protocol/surroundings.ts';
-import type { YjsDoc } from '../protocol/yjs.ts';
+import { isReadAsNothing, READ_AS_NOTHING, type YjsDoc } from '../protocol/yjs.ts';
 import { Binding } from './binding.ts';
 import { YjsMerging } from './merging.ts';
 import { applyAll } from './stored-document.ts';
@@ -170,10 +170,14 @@ export class YjsPersistence<Doc extends YjsDoc> {
   /**
    * Stores an update of a document. Nobody has to wait for the promise: a failure is told by `onError` or a warning anyway.
    *
-   * @param update - copied before the call returns
+   * @param update - of version 1; copied before the call returns
    * @returns once it is committed
+   * @throws SDS_PersistenceError `invalid-argument` also if it is of version 2
    */
   storeUpdate(name: string, update: Uint8Array): Promise<void> {
+    if (update instanceof Uint8Array && isReadAsNothing(update)) {
+      return this.#documents.refused('append', name, refusal('storeUpdate', name, `update is ${READ_AS_NOTHING}`));
+    }
     return this.#documents.append('storeUpdate', name, update);
   }
 
