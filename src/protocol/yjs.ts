@@ -9,6 +9,7 @@ type UpdateListener = (update: Uint8Array, origin: unknown, doc: unknown, transa
 export interface YjsDoc {
   readonly gc: boolean;
   readonly isDestroyed?: boolean;
+  readonly isLoaded?: boolean;
   /** What is applied but waits for updates that are not there yet. */
   readonly store: {
     readonly pendingStructs: { readonly update: Uint8Array } | null;
@@ -24,6 +25,7 @@ export interface YjsDoc {
   on(event: 'destroy', listener: () => void): unknown;
   off(event: 'update', listener: UpdateListener): unknown;
   off(event: 'destroy', listener: () => void): unknown;
+  emit(event: 'load', given: [never]): unknown;
   destroy(): void;
 }
 

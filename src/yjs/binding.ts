@@ -27,6 +27,12 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     this.doc.on('destroy', destroyed);
   }
 
+  /** As Yjs asks of whoever loads a document: its `whenLoaded` resolves by that. */
+  override apply(updates: readonly Uint8Array[]): void {
+    super.apply(updates);
+    if (this.doc.isLoaded === false) this.doc.emit('load', [this.doc as never]);
+  }
+
   protected override append(update: Uint8Array): void {
     this.#hasChanged = true;
     super.append(update);

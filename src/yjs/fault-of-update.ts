@@ -5,9 +5,14 @@ import { packOf } from '../protocol/packed-bytes.ts';
 import { discard, type Parcel, seal } from '../protocol/parcel.ts';
 import { isReadAsNothing, READ_AS_NOTHING } from '../protocol/yjs.ts';
 
+/** What is wrong with them that needs no merging thread to find; `undefined` if it is nothing. */
+export function faultAtFirstSight(bytes: Uint8Array, name: string): string | undefined {
+  if (bytes.byteLength === 0) return `${name} has no bytes, which is no update`;
+  return isReadAsNothing(bytes) ? `${name} is ${READ_AS_NOTHING}` : undefined;
+}
+
 /** What is wrong with them, as the merging thread finds it, or that it has not the memory to read them; `undefined` if they are one. */
 export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promise<string | undefined> {
-  if (isReadAsNothing(bytes)) return `is ${READ_AS_NOTHING}`;
   const load = async () => seal([packOf(Uint8Array.from(bytes))]);
   try {
     discard((await keptAlive(merging({ task: 'merge', isWaitedFor: true }, load))) as Parcel); // there were parts

@@ -4,8 +4,9 @@ import { faultOfBytes } from '../main/arguments.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { Promise } from '../protocol/surroundings.ts';
-import { isReadAsNothing, READ_AS_NOTHING, type YjsDoc } from '../protocol/yjs.ts';
+import type { YjsDoc } from '../protocol/yjs.ts';
 import { Binding } from './binding.ts';
+import { faultAtFirstSight } from './fault-of-update.ts';
 import { YjsMerging } from './merging.ts';
 import { applyAll } from './stored-document.ts';
 import { type YjsOptions, yjsOptions } from './yjs-options.ts';
@@ -78,7 +79,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * Applies what is stored of a document to it, and stores each change of it from now on, also before that is loaded. What it has already is
    * stored, too. Changes that come from the database have this object as their origin. A document that is destroyed is released.
    *
-   * @returns once what is stored is applied. Nobody needs to wait for it: a failure is told by `onError` or a warning, and loading is
+   * @returns once what is stored is applied, as `whenLoaded` of the document. Nobody needs to wait for it: a failure is told by `onError` or a warning, and loading is
    *   tried again
    * @throws SDS_PersistenceError what a load fails with; `invalid-argument` for a document of another Yjs, or one that is bound by
    *   another name; `closed`. What an observer of the document throws, as it is
@@ -172,13 +173,10 @@ export class YjsPersistence<Doc extends YjsDoc> {
    *
    * @param update - of version 1; copied before the call returns
    * @returns once it is committed
-   * @throws SDS_PersistenceError `invalid-argument` also if it is of version 2
+   * @throws SDS_PersistenceError `invalid-argument` also if it is of version 2, or has no bytes
    */
   storeUpdate(name: string, update: Uint8Array): Promise<void> {
-    if (update instanceof Uint8Array && isReadAsNothing(update)) {
-      return this.#documents.refused('append', name, refusal('storeUpdate', name, `update is ${READ_AS_NOTHING}`));
-    }
-    return this.#documents.append('storeUpdate', name, update);
+    return this.#documents.append('storeUpdate', name, update, faultAtFirstSight);
   }
 
   /** The state vector of what is stored of a document: that of an empty one if nothing is. */

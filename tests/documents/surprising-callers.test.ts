@@ -429,6 +429,7 @@ describe('bytes', () => {
       await expect(storage.save(['notes'], bytes)).rejects.toMatchObject(invalid(/Data/));
     }
     await expect(hocuspocus.add('notes', new Uint8Array())).rejects.toMatchObject(invalid(/no bytes/));
+    await expect(persistence.storeUpdate('notes', new Uint8Array())).rejects.toMatchObject(invalid(/no bytes/));
     const replace = hocuspocus.add('notes', updateOf('x'), 'replace' as 'merge');
     await expect(replace).rejects.toMatchObject(invalid(/'skip' or 'merge'/));
     expect(await hocuspocus.names()).toEqual([]);
