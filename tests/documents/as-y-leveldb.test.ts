@@ -1,11 +1,11 @@
 /** The methods of y-leveldb, and the way from there. */
 import { join } from 'node:path';
-import { importFromLeveldb } from 'sds-persistence-worker/yjs';
+import { importFromLeveldb, type YjsPersistence } from 'sds-persistence-worker/yjs';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { LeveldbPersistence } from 'y-leveldb';
 import * as Y from 'yjs';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
-import { persistenceOn, rubbish, textOf, type, updateOf } from './documents.ts';
+import { persistenceOn, rubbish, storedText, storeUnmerged, textOf, type, updateOf, updatesOf } from './documents.ts';
 
 it('what is stored is a state vector, differences, and a document', async () => {
   const persistence = persistenceOn(freshFile());
@@ -25,6 +25,20 @@ it('a document that is not there is an empty one', async () => {
   expect(await persistence.getStateVector('nothing')).toEqual(new Uint8Array([0]));
   await persistence.flushDocument('nothing');
   expect(await persistence.getAllDocNames()).toEqual([]);
+});
+
+it.each([
+  ['getStateVector', (persistence: YjsPersistence<Y.Doc>) => persistence.getStateVector('notes')],
+  ['getDiff', (persistence: YjsPersistence<Y.Doc>) => persistence.getDiff('notes', new Uint8Array([0]))],
+  ['getAllDocStateVectors', (persistence: YjsPersistence<Y.Doc>) => persistence.getAllDocStateVectors()],
+])('a long document of which nothing but %s is asked is merged', async (_, ask) => {
+  const file = freshFile();
+  await storeUnmerged(file, updatesOf('x'.repeat(600)));
+  const persistence = persistenceOn(file);
+  await ask(persistence);
+  await persistence.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [{ store_id: 'notes' }], patches: [] });
+  expect(await storedText(file)).toBe('x'.repeat(600));
 });
 
 it('a flushed document is one row', async () => {
