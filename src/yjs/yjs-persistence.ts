@@ -1,7 +1,7 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
 import { Documents, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/arguments.ts';
-import type { SDS_PersistenceError } from '../main/index.ts';
+import { SDS_PersistenceError } from '../main/index.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import type { YjsDoc } from '../protocol/yjs.ts';
@@ -231,13 +231,37 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** Stores a value beside a document: whatever `structuredClone` takes, copied before the call returns. Resolves once it is committed. */
   async setMeta(name: string, key: string, value: unknown): Promise<void> {
-    await this.#documents.use(name, (log) => log.provider.saveRecord(META + key, v8().serialize(value)));
+    let bytes: Uint8Array;
+    try {
+      bytes = v8().serialize(value);
+    } catch (error) {
+      throw refusal(
+        'setMeta',
+        name,
+        `the value of ${JSON.stringify(key)} can not be stored (${(error as Error).message})`,
+        error,
+      );
+    }
+    await this.#documents.use(name, (log) => log.provider.saveRecord(META + key, bytes));
   }
 
-  /** A value that is stored beside a document; `undefined` if there is none. */
+  /**
+   * A value that is stored beside a document; `undefined` if there is none.
+   *
+   * @throws SDS_PersistenceError `database-corrupt` also if something else has written it: another runtime, or a later Node
+   */
   async getMeta(name: string, key: string): Promise<unknown> {
     const bytes = await this.#documents.use(name, (log) => log.provider.loadRecord(META + key));
-    return bytes === undefined ? undefined : v8().deserialize(bytes);
+    return bytes === undefined ? undefined : this.#valueOf(name, key, bytes);
+  }
+
+  #valueOf(name: string, key: string, bytes: Uint8Array): unknown {
+    try {
+      return v8().deserialize(bytes);
+    } catch (cause) {
+      const message = `the value of ${JSON.stringify(key)} can not be read by this program (${(cause as Error).message})`;
+      throw this.#documents.trouble.about(name, new SDS_PersistenceError('database-corrupt', message, { cause }));
+    }
   }
 
   /** Deletes a value that is stored beside a document; none is no error. Resolves once that is committed. */
@@ -248,7 +272,12 @@ export class YjsPersistence<Doc extends YjsDoc> {
   /** All values that are stored beside a document, by their keys, in the order in which these were first stored. */
   async getMetas(name: string): Promise<Map<string, unknown>> {
     const records = await this.#documents.use(name, (log) => log.provider.loadRecords(META));
-    return new Map(records.map(({ Key, Data }) => [Key.slice(META.length), v8().deserialize(Data)]));
+    return new Map(
+      records.map(({ Key, Data }) => {
+        const key = Key.slice(META.length);
+        return [key, this.#valueOf(name, key, Data)];
+      }),
+    );
   }
 
   /** The names of all documents of which anything is stored, if only metas, in the order of their UTF-8 bytes. */

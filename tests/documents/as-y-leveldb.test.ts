@@ -1,5 +1,6 @@
 /** The methods of y-leveldb, and the way from there. */
 import { join } from 'node:path';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { importFromLeveldb, type YjsPersistence } from 'sds-persistence-worker/yjs';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { LeveldbPersistence } from 'y-leveldb';
@@ -97,7 +98,26 @@ it('metas come back as they were, of whatever kind, and go with the document', a
 it('what can not be cloned is refused, and what was there stays', async () => {
   const persistence = persistenceOn(freshFile());
   await persistence.setMeta('notes', 'key', 1);
-  await expect(persistence.setMeta('notes', 'key', () => 1)).rejects.toThrow(/could not be cloned/);
+  await expect(persistence.setMeta('notes', 'key', () => 1)).rejects.toMatchObject({
+    code: 'invalid-argument',
+    message: expect.stringMatching(/^setMeta \("notes"\): the value of "key" .*could not be cloned/),
+  });
+  expect(await persistence.getMeta('notes', 'key')).toBe(1);
+});
+
+it('a meta that something else has written is told by its key, its document and its file, and leaves the others to be had', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  await persistence.setMeta('notes', 'key', 1);
+  const other = new SDS_DesktopPersistenceProvider(file, 'notes');
+  await other.saveRecord('meta:other', new Uint8Array([1, 2, 3]));
+  await other.close();
+  const told = {
+    code: 'database-corrupt',
+    message: expect.stringContaining(`"notes" in '${file}': the value of "other"`),
+  };
+  await expect(persistence.getMeta('notes', 'other')).rejects.toMatchObject(told);
+  await expect(persistence.getMetas('notes')).rejects.toMatchObject(told);
   expect(await persistence.getMeta('notes', 'key')).toBe(1);
 });
 
