@@ -112,7 +112,7 @@ export class CompactedLog extends DocumentLog {
     const [bytes] = viewsOf(open(merged as Parcel)); // of a merge alone there may be nothing to do
     const updates = store.patches + (store.snapshotClock === undefined ? 0 : 1);
     this.#growth.loaded(store);
-    await this.#isCompactedInTime();
+    if (await this.#isCompactedInTime()) this.#growth.beginAnew(); // it may have been under way before that
     return { bytes: bytes as Uint8Array, updates }; // one was sealed
   }
 
