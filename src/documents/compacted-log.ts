@@ -103,11 +103,16 @@ export class CompactedLog extends DocumentLog {
     }
   }
 
-  /** The state vector of what is stored, or what another one lacks of it; and of how many updates that is. */
+  /**
+   * The state vector of what is stored, or what another one lacks of it; and of how many updates that was. A long document is compacted as
+   * well: nothing but that may ever be asked of it.
+   */
   async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
     const { store, merged } = await keptAlive(this.#loadMerged({ task, against, isWaitedFor: true }));
     const [bytes] = viewsOf(open(merged as Parcel)); // of a merge alone there may be nothing to do
     const updates = store.patches + (store.snapshotClock === undefined ? 0 : 1);
+    this.#growth.loaded(store);
+    if (await this.#isCompactedInTime()) this.#growth.beginAnew(); // it may have been under way before that
     return { bytes: bytes as Uint8Array, updates }; // one was sealed
   }
 

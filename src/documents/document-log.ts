@@ -20,6 +20,8 @@ export interface LiveDocument {
   apply(updates: readonly Uint8Array[]): void;
   /** All of it as one update, what was appended last included. */
   state(): Uint8Array;
+  /** Whether it has something that is not stored, and of which nobody was told. */
+  readonly hasUntold: boolean;
 }
 
 export abstract class DocumentLog {
@@ -315,10 +317,10 @@ export abstract class DocumentLog {
   /** As the process ends, where no promise is heard of any more. Returns whether it lacks nothing, after so long at most. */
   storeAtExit(mostMs: number): boolean {
     if (this.#live === undefined) return !this.#isRefused;
-    if (!(this.isIncomplete || this.#isRefused) || this.#isLost) return true;
-    if (mostMs <= 0) return false;
     const until = performance.now() + mostMs;
     try {
+      if (!(this.isIncomplete || this.#isRefused || this.#live.hasUntold) || this.#isLost) return true;
+      if (mostMs <= 0) return false;
       const state = this.#live.state();
       for (let leftMs = mostMs; leftMs > 0; leftMs = until - performance.now()) {
         this.#isRefused = false;

@@ -101,10 +101,19 @@ export class Documents {
     }
   }
 
-  /** Stores an update of a document that need not be open. Nobody has to listen to the promise: a failure is told anyway. */
-  append(call: string, name: string, update: Uint8Array): Promise<void> {
+  /**
+   * Stores an update of a document that need not be open. Nobody has to listen to the promise: a failure is told anyway.
+   *
+   * @param faultOf - says what is wrong with it
+   */
+  append(
+    call: string,
+    name: string,
+    update: Uint8Array,
+    faultOf?: (update: Uint8Array, name: string) => string | undefined,
+  ): Promise<void> {
     try {
-      const fault = faultOfBytes(update, 'update');
+      const fault = faultOfBytes(update, 'update') ?? faultOf?.(update, 'update');
       if (fault !== undefined) throw refusal(call, name, fault);
       return this.log(name).append(update);
     } catch (error) {

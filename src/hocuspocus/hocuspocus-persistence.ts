@@ -8,7 +8,7 @@ import type { DocumentOptions } from '../protocol/document-options.ts';
 import { discard } from '../protocol/parcel.ts';
 import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import type { YjsDoc, YjsModule } from '../protocol/yjs.ts';
-import { faultOfUpdate } from '../yjs/fault-of-update.ts';
+import { faultAtFirstSight, faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
 import { behindAll, refuseReplaced } from './behind-all.ts';
@@ -268,7 +268,7 @@ export class HocuspocusPersistence {
   async add(name: string, state: Uint8Array, existing: 'skip' | 'merge' = 'skip'): Promise<boolean> {
     const fault =
       faultOfBytes(state, 'state') ??
-      (state.byteLength === 0 ? 'state has no bytes, which is no update' : undefined) ??
+      faultAtFirstSight(state, 'state') ??
       (existings.test(existing) ? undefined : `existing must be ${existings.what}, not ${describe(existing)}`);
     if (fault !== undefined) throw refusal('add', name, fault);
     const own = Uint8Array.from(state);

@@ -48,11 +48,11 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
   }
 
   /**
-   * Appends what waits for updates that never came, and all that came since the document was loaded if some of that was left to
-   * other servers: what was changed here may build on it.
+   * Appends what nobody was told of, such as what waits for updates that never came, and all that came since the document was loaded
+   * if some of that was left to other servers: what was changed here may build on it.
    */
   #appendRest(): void {
-    if (!this.lacksWaiting && !this.#leavesSomething) return;
+    if (!this.hasUntold && !this.#leavesSomething) return;
     this.appendAll(this.#settled);
     this.#isSettled();
   }

@@ -3,7 +3,7 @@
  * number, and keeps text that was deleted. What waits for updates that are not there yet stays part of the state.
  */
 import type { MergeTask } from './merge-messages.ts';
-import type { YjsDoc, YjsModule } from './yjs.ts';
+import { applyStored, type YjsDoc, type YjsModule } from './yjs.ts';
 
 export type Merge = (parts: Uint8Array[], against?: Uint8Array) => unknown;
 export type MergeModule = { readonly [task in MergeTask]?: Merge };
@@ -16,7 +16,7 @@ export function mergingBy<Doc extends YjsDoc>(
     const doc = new Y.Doc({ gc });
     try {
       doc.transact(() => {
-        for (const part of parts) Y.applyUpdate(doc, part);
+        for (const part of parts) applyStored(Y, doc, part);
       });
       return read(doc);
     } finally {

@@ -27,6 +27,12 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     this.doc.on('destroy', destroyed);
   }
 
+  /** As Yjs asks of whoever loads a document: its `whenLoaded` resolves by that. */
+  override apply(updates: readonly Uint8Array[]): void {
+    super.apply(updates);
+    if (this.doc.isLoaded === false) this.doc.emit('load', [this.doc as never]);
+  }
+
   protected override append(update: Uint8Array): void {
     this.#hasChanged = true;
     super.append(update);
@@ -58,11 +64,11 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
 
   protected async release(): Promise<void> {
     for (let round = 1; ; round++) {
-      if (this.lacksWaiting) this.appendAll();
+      if (this.hasUntold) this.appendAll();
       this.#hasChanged = false;
       await this.#store();
       // it came meanwhile; whoever goes on changing a document that is left is told what is not stored
-      const goesOn = this.lacksWaiting || (this.#hasChanged && !this.#isLast);
+      const goesOn = this.hasUntold || (this.#hasChanged && !this.#isLast);
       if (!goesOn || round === MOST_ROUNDS) break;
     }
     this.doc.off('destroy', this.#destroyed);

@@ -3,16 +3,20 @@ import { keptAlive, type Merging } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { packOf } from '../protocol/packed-bytes.ts';
 import { discard, type Parcel, seal } from '../protocol/parcel.ts';
-import { EMPTY_BYTES } from '../protocol/yjs.ts';
+import { isReadAsNothing, READ_AS_NOTHING } from '../protocol/yjs.ts';
+
+/** What is wrong with them that needs no merging thread to find; `undefined` if it is nothing. */
+export function faultAtFirstSight(bytes: Uint8Array, name: string): string | undefined {
+  if (bytes.byteLength === 0) return `${name} has no bytes, which is no update`;
+  return isReadAsNothing(bytes) ? `${name} is ${READ_AS_NOTHING}` : undefined;
+}
 
 /** What is wrong with them, as the merging thread finds it, or that it has not the memory to read them; `undefined` if they are one. */
 export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promise<string | undefined> {
   const load = async () => seal([packOf(Uint8Array.from(bytes))]);
   try {
-    const merged = (await keptAlive(merging({ task: 'merge', isWaitedFor: true }, load))) as Parcel; // there were parts
-    discard(merged);
-    if (merged.length > EMPTY_BYTES || bytes.byteLength <= EMPTY_BYTES) return undefined;
-    return 'is read as an update of Yjs with nothing in it; if it is one of version 2, convert it by Y.convertUpdateFormatV2ToV1';
+    discard((await keptAlive(merging({ task: 'merge', isWaitedFor: true }, load))) as Parcel); // there were parts
+    return undefined;
   } catch (error) {
     if (!(error instanceof SDS_PersistenceError)) throw error;
     if (error.code === 'database-corrupt') return `is no update of Yjs (${(error.cause as Error).message})`;

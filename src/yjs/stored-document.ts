@@ -1,7 +1,7 @@
 /** A document of Yjs that is open: what is stored is applied to it, and what changes it is stored. */
 import { type CompactedLog, type Documents, type LiveDocument, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
-import { dropsDeleted, EMPTY_BYTES, type YjsDoc, type YjsModule } from '../protocol/yjs.ts';
+import { applyStored, dropsDeleted, EMPTY_BYTES, type YjsDoc, type YjsModule } from '../protocol/yjs.ts';
 import type { YjsMerging } from './merging.ts';
 
 /** What a document is opened with. */
@@ -22,6 +22,8 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   protected readonly origin: object;
   /** What waits in the document for updates that are not there yet, as far as it is stored: Yjs tells nobody that it came. */
   #storedOfWaiting: readonly unknown[] = [null, null];
+  /** All of the document as it was last stored, or deleted, while Yjs told nobody of its changes. */
+  #storedOfMute: Uint8Array | undefined;
   isLeaving = false;
   #leaving: Promise<void> | undefined;
 
@@ -38,7 +40,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   begin(): Promise<void> {
     const before = this.state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
-    this.#waitingIsStored();
+    this.#allIsStored();
     return this.log.restored ?? this.log.restore(); // a subscriber, who was told of the commit, may have bound it, too
   }
 
@@ -58,23 +60,34 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   /** @param since - the state vector of what needs not be */
   protected appendAll(since?: Uint8Array): void {
     this.append(this.Y.encodeStateAsUpdate(this.doc, since));
-    this.#waitingIsStored();
+    this.#allIsStored();
   }
 
-  // ---- what waits for other updates ----------------------------------------------------------------
+  // ---- what Yjs tells nobody of ----------------------------------------------------------------------
 
   get #waiting(): readonly unknown[] {
     const { pendingStructs, pendingDs } = this.doc.store;
     return [pendingStructs?.update ?? null, pendingDs]; // Yjs adds to the structs by putting another update in there
   }
 
-  /** Whether something waits that is not stored. */
+  /** Whether something waits for other updates that is not stored. */
   protected get lacksWaiting(): boolean {
     return this.#waiting.some((one, index) => one !== this.#storedOfWaiting[index]);
   }
 
-  #waitingIsStored(): void {
+  /** Whether Yjs tells nobody of any change: within a transaction, and for ever behind one of which a listener has thrown. */
+  get #isMute(): boolean {
+    return (this.doc._transactionCleanups?.length ?? 0) > 0;
+  }
+
+  /** Whether it has something that is not stored, and of which nobody was told. */
+  get hasUntold(): boolean {
+    return this.lacksWaiting || (this.#isMute && !isSame(this.state(), this.#storedOfMute));
+  }
+
+  #allIsStored(): void {
     this.#storedOfWaiting = this.#waiting;
+    this.#storedOfMute = this.#isMute ? this.state() : undefined;
   }
 
   /**
@@ -82,14 +95,14 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
    * tells of: then all of it is stored.
    */
   apply(updates: readonly Uint8Array[]): void {
-    const { lacksWaiting } = this;
+    const { hasUntold } = this;
     try {
       applyAll(this.Y, this.doc, updates, this.origin, (error) =>
         this.isNotApplied(this.documents.trouble.about(this.log.name, error)),
       );
     } finally {
-      if (lacksWaiting) this.appendAll();
-      else this.#waitingIsStored();
+      if (hasUntold) this.appendAll();
+      else this.#allIsStored();
     }
   }
 
@@ -98,9 +111,9 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
     this.documents.trouble.tell('merge', this.log.name, error);
   }
 
-  /** See `CompactedLog.removeStored`. What waits is removed along with what is stored. */
+  /** See `CompactedLog.removeStored`. What nobody was told of is removed along with what is stored. */
   removeStored(): Promise<void> {
-    this.#waitingIsStored();
+    this.#allIsStored();
     return this.log.removeStored();
   }
 
@@ -127,10 +140,14 @@ export function applyAll<Doc extends YjsDoc>(
   doc.transact(() => {
     for (const update of updates) {
       try {
-        Y.applyUpdate(doc, update, origin);
+        applyStored(Y, doc, update, origin);
       } catch (error) {
         fail(mergeFailed(error as Error));
       }
     }
   }, origin);
+}
+
+function isSame(bytes: Uint8Array, others: Uint8Array | undefined): boolean {
+  return bytes.length === others?.length && bytes.every((byte, at) => byte === others[at]);
 }

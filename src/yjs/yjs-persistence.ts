@@ -1,11 +1,12 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
 import { Documents, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/arguments.ts';
-import type { SDS_PersistenceError } from '../main/index.ts';
+import { SDS_PersistenceError } from '../main/index.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import type { YjsDoc } from '../protocol/yjs.ts';
 import { Binding } from './binding.ts';
+import { faultAtFirstSight } from './fault-of-update.ts';
 import { YjsMerging } from './merging.ts';
 import { applyAll } from './stored-document.ts';
 import { type YjsOptions, yjsOptions } from './yjs-options.ts';
@@ -78,7 +79,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * Applies what is stored of a document to it, and stores each change of it from now on, also before that is loaded. What it has already is
    * stored, too. Changes that come from the database have this object as their origin. A document that is destroyed is released.
    *
-   * @returns once what is stored is applied. Nobody needs to wait for it: a failure is told by `onError` or a warning, and loading is
+   * @returns once what is stored is applied, as `whenLoaded` of the document. Nobody needs to wait for it: a failure is told by `onError` or a warning, and loading is
    *   tried again
    * @throws SDS_PersistenceError what a load fails with; `invalid-argument` for a document of another Yjs, or one that is bound by
    *   another name; `closed`. What an observer of the document throws, as it is
@@ -170,11 +171,12 @@ export class YjsPersistence<Doc extends YjsDoc> {
   /**
    * Stores an update of a document. Nobody has to wait for the promise: a failure is told by `onError` or a warning anyway.
    *
-   * @param update - copied before the call returns
+   * @param update - of version 1; copied before the call returns
    * @returns once it is committed
+   * @throws SDS_PersistenceError `invalid-argument` also if it is of version 2, or has no bytes
    */
   storeUpdate(name: string, update: Uint8Array): Promise<void> {
-    return this.#documents.append('storeUpdate', name, update);
+    return this.#documents.append('storeUpdate', name, update, faultAtFirstSight);
   }
 
   /** The state vector of what is stored of a document: that of an empty one if nothing is. */
@@ -229,13 +231,37 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** Stores a value beside a document: whatever `structuredClone` takes, copied before the call returns. Resolves once it is committed. */
   async setMeta(name: string, key: string, value: unknown): Promise<void> {
-    await this.#documents.use(name, (log) => log.provider.saveRecord(META + key, v8().serialize(value)));
+    let bytes: Uint8Array;
+    try {
+      bytes = v8().serialize(value);
+    } catch (error) {
+      throw refusal(
+        'setMeta',
+        name,
+        `the value of ${JSON.stringify(key)} can not be stored (${(error as Error).message})`,
+        error,
+      );
+    }
+    await this.#documents.use(name, (log) => log.provider.saveRecord(META + key, bytes));
   }
 
-  /** A value that is stored beside a document; `undefined` if there is none. */
+  /**
+   * A value that is stored beside a document; `undefined` if there is none.
+   *
+   * @throws SDS_PersistenceError `database-corrupt` also if something else has written it: another runtime, or a later Node
+   */
   async getMeta(name: string, key: string): Promise<unknown> {
     const bytes = await this.#documents.use(name, (log) => log.provider.loadRecord(META + key));
-    return bytes === undefined ? undefined : v8().deserialize(bytes);
+    return bytes === undefined ? undefined : this.#valueOf(name, key, bytes);
+  }
+
+  #valueOf(name: string, key: string, bytes: Uint8Array): unknown {
+    try {
+      return v8().deserialize(bytes);
+    } catch (cause) {
+      const message = `the value of ${JSON.stringify(key)} can not be read by this program (${(cause as Error).message})`;
+      throw this.#documents.trouble.about(name, new SDS_PersistenceError('database-corrupt', message, { cause }));
+    }
   }
 
   /** Deletes a value that is stored beside a document; none is no error. Resolves once that is committed. */
@@ -246,7 +272,12 @@ export class YjsPersistence<Doc extends YjsDoc> {
   /** All values that are stored beside a document, by their keys, in the order in which these were first stored. */
   async getMetas(name: string): Promise<Map<string, unknown>> {
     const records = await this.#documents.use(name, (log) => log.provider.loadRecords(META));
-    return new Map(records.map(({ Key, Data }) => [Key.slice(META.length), v8().deserialize(Data)]));
+    return new Map(
+      records.map(({ Key, Data }) => {
+        const key = Key.slice(META.length);
+        return [key, this.#valueOf(name, key, Data)];
+      }),
+    );
   }
 
   /** The names of all documents of which anything is stored, if only metas, in the order of their UTF-8 bytes. */

@@ -1,11 +1,12 @@
 /** The methods of y-leveldb, and the way from there. */
 import { join } from 'node:path';
-import { importFromLeveldb } from 'sds-persistence-worker/yjs';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { importFromLeveldb, type YjsPersistence } from 'sds-persistence-worker/yjs';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { LeveldbPersistence } from 'y-leveldb';
 import * as Y from 'yjs';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
-import { persistenceOn, rubbish, textOf, type, updateOf } from './documents.ts';
+import { persistenceOn, rubbish, storedText, storeUnmerged, textOf, type, updateOf, updatesOf } from './documents.ts';
 
 it('what is stored is a state vector, differences, and a document', async () => {
   const persistence = persistenceOn(freshFile());
@@ -25,6 +26,20 @@ it('a document that is not there is an empty one', async () => {
   expect(await persistence.getStateVector('nothing')).toEqual(new Uint8Array([0]));
   await persistence.flushDocument('nothing');
   expect(await persistence.getAllDocNames()).toEqual([]);
+});
+
+it.each([
+  ['getStateVector', (persistence: YjsPersistence<Y.Doc>) => persistence.getStateVector('notes')],
+  ['getDiff', (persistence: YjsPersistence<Y.Doc>) => persistence.getDiff('notes', new Uint8Array([0]))],
+  ['getAllDocStateVectors', (persistence: YjsPersistence<Y.Doc>) => persistence.getAllDocStateVectors()],
+])('a long document of which nothing but %s is asked is merged', async (_, ask) => {
+  const file = freshFile();
+  await storeUnmerged(file, updatesOf('x'.repeat(600)));
+  const persistence = persistenceOn(file);
+  await ask(persistence);
+  await persistence.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [{ store_id: 'notes' }], patches: [] });
+  expect(await storedText(file)).toBe('x'.repeat(600));
 });
 
 it('a flushed document is one row', async () => {
@@ -83,7 +98,26 @@ it('metas come back as they were, of whatever kind, and go with the document', a
 it('what can not be cloned is refused, and what was there stays', async () => {
   const persistence = persistenceOn(freshFile());
   await persistence.setMeta('notes', 'key', 1);
-  await expect(persistence.setMeta('notes', 'key', () => 1)).rejects.toThrow(/could not be cloned/);
+  await expect(persistence.setMeta('notes', 'key', () => 1)).rejects.toMatchObject({
+    code: 'invalid-argument',
+    message: expect.stringMatching(/^setMeta \("notes"\): the value of "key" .*could not be cloned/),
+  });
+  expect(await persistence.getMeta('notes', 'key')).toBe(1);
+});
+
+it('a meta that something else has written is told by its key, its document and its file, and leaves the others to be had', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  await persistence.setMeta('notes', 'key', 1);
+  const other = new SDS_DesktopPersistenceProvider(file, 'notes');
+  await other.saveRecord('meta:other', new Uint8Array([1, 2, 3]));
+  await other.close();
+  const told = {
+    code: 'database-corrupt',
+    message: expect.stringContaining(`"notes" in '${file}': the value of "other"`),
+  };
+  await expect(persistence.getMeta('notes', 'other')).rejects.toMatchObject(told);
+  await expect(persistence.getMetas('notes')).rejects.toMatchObject(told);
   expect(await persistence.getMeta('notes', 'key')).toBe(1);
 });
 

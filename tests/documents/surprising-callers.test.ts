@@ -234,6 +234,51 @@ console.log('still here');`;
     await expect(server.hocuspocus.openDirectConnection('notes')).rejects.toBe(onPurpose);
   });
 
+  it.each(['update', 'afterTransactionCleanup', 'beforeTransaction', 'subdocs'] as const)(
+    'has a listener of %s that throws, by which Yjs tells nobody of changes any more: what is changed after that is stored when it is released',
+    async (event) => {
+      const file = freshFile();
+      const persistence = persistenceOn(file);
+      const doc = new Y.Doc();
+      const throwing = () => {
+        throw new Error('on purpose');
+      };
+      if (event === 'update') doc.on(event, throwing); // before that of the persistence
+      await persistence.bindState('notes', doc);
+      if (event !== 'update') doc.on(event, throwing);
+      expect(() => doc.getMap('others').set('one', new Y.Doc())).toThrow('on purpose');
+      doc.off(event, throwing);
+      type(doc, 'abc');
+      doc.getText('text').delete(0, 1);
+      await persistence.writeState('notes', doc);
+      const { patches } = rowsOf(file);
+      expect(await storedText(file)).toBe(textOf(doc));
+      // and no more than that
+      await persistence.bindState('notes', doc);
+      await persistence.writeState('notes', doc);
+      expect(rowsOf(file).patches.length).toBe(patches.length + 1); // what it has when it is bound
+      await persistence.bindState('notes', doc);
+      await persistence.clearDocument('notes');
+      await persistence.writeState('notes', doc);
+      expect(rowsOf(file).patches).toEqual([]);
+    },
+  );
+
+  it('has a listener that throws while Hocuspocus serves it: what is changed after that is stored when it is unloaded', async () => {
+    const file = freshFile();
+    const { server } = await serve(file);
+    const opened = await server.hocuspocus.openDirectConnection('notes');
+    const served = server.hocuspocus.documents.get('notes') as Y.Doc;
+    served.once('updateV2', () => {
+      throw new Error('on purpose');
+    });
+    expect(() => type(served, 'a')).toThrow('on purpose');
+    type(served, 'bc');
+    await opened.disconnect();
+    await server.destroy();
+    expect(await storedText(file)).toBe('abc');
+  });
+
   it('that is bound by one name is not bound by another', async () => {
     const persistence = persistenceOn(freshFile(), { onError: () => undefined });
     const doc = new Y.Doc();
@@ -384,6 +429,7 @@ describe('bytes', () => {
       await expect(storage.save(['notes'], bytes)).rejects.toMatchObject(invalid(/Data/));
     }
     await expect(hocuspocus.add('notes', new Uint8Array())).rejects.toMatchObject(invalid(/no bytes/));
+    await expect(persistence.storeUpdate('notes', new Uint8Array())).rejects.toMatchObject(invalid(/no bytes/));
     const replace = hocuspocus.add('notes', updateOf('x'), 'replace' as 'merge');
     await expect(replace).rejects.toMatchObject(invalid(/'skip' or 'merge'/));
     expect(await hocuspocus.names()).toEqual([]);

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { freshFile, rowsOf } from '../support/files.ts';
-import { runEditor, storedText } from './documents.ts';
+import { runEditor, storedText, storeUnmerged, updatesOf } from './documents.ts';
 
 const editing = `
 const persistence = new YjsPersistence(file, { Y });
@@ -51,6 +51,34 @@ it.each([
   expect(ended).toMatchObject({ code, signal: null });
   if (code === 0) expect(ended.stderr).toBe('');
   expect(await storedText(file)).toBe('x'.repeat(1500));
+});
+
+it('process.exit() while an update waits for another one: it is not forgotten', async () => {
+  const file = freshFile();
+  const [first, second] = updatesOf('ab') as [Uint8Array, Uint8Array];
+  const ended = await runEditor(
+    `${editing} await bound;
+    Y.applyUpdate(doc, new Uint8Array([${second}]));
+    process.exit(0);`,
+    file,
+  );
+  expect(ended).toMatchObject({ code: 0, stderr: '' });
+  await storeUnmerged(file, [first]);
+  expect(await storedText(file)).toBe('ab');
+});
+
+it('process.exit() behind a listener that has thrown, by which Yjs tells nobody of changes: they are there', async () => {
+  const file = freshFile();
+  const ended = await runEditor(
+    `${editing} await bound;
+    doc.once('updateV2', () => { throw new Error('on purpose'); });
+    try { type(doc, 'a'); } catch {}
+    type(doc, 'bc');
+    process.exit(0);`,
+    file,
+  );
+  expect(ended).toMatchObject({ code: 0, stderr: '' });
+  expect(await storedText(file)).toBe('abc');
 });
 
 it('a program that waits for a merge behind one that began by itself lives until both are done', async () => {

@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
 import { told } from '../observe/listening.ts';
 import { freshFile, rowsOf } from '../support/files.ts';
-import { persistenceOn, rubbish, storedText, textOf, type, updateOf } from './documents.ts';
+import { persistenceOn, rubbish, storedText, storeUnmerged, textOf, type, updateOf } from './documents.ts';
 
 it('what is merged by hand rejects with the document, its file and the reason, and all of it stays', async () => {
   const file = freshFile();
@@ -93,4 +93,45 @@ it('what a subscriber of onError throws is an uncaught error, and changes nothin
   await expect.poll(() => thrown).toMatchObject([{ message: 'on purpose' }]);
   await persistence.writeState('notes', doc);
   expect(await storedText(file).catch(() => 'not read')).toBe('good');
+});
+
+it('an update of version 2, which Yjs reads as one with nothing in it, is refused, and one that is stored stays, and is told', async () => {
+  const file = freshFile();
+  const errors: string[] = [];
+  const persistence = persistenceOn(file, { onError: ({ code }) => errors.push(code) });
+  const doc = new Y.Doc();
+  doc.getText('text').insert(0, 'typed');
+  doc.getMap('map').set('key', 'value');
+  const update = Y.encodeStateAsUpdateV2(doc);
+  await expect(persistence.storeUpdate('notes', update)).rejects.toMatchObject({
+    code: 'invalid-argument',
+    message: expect.stringMatching(
+      /^storeUpdate \("notes"\): update is .* version 2, convert it by Y\.convertUpdateFormatV2ToV1$/,
+    ),
+  });
+  await storeUnmerged(file, [update, updateOf('good')]);
+  expect(textOf(await persistence.getYDoc('notes'))).toBe('good');
+  expect(errors).toEqual(['invalid-argument', 'database-corrupt']);
+  const message = expect.stringContaining('version 2');
+  await expect(persistence.flushDocument('notes')).rejects.toMatchObject({ code: 'database-corrupt', message });
+  await expect(persistence.getStateVector('notes')).rejects.toMatchObject({ code: 'database-corrupt', message });
+  await persistence.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [{}, {}] });
+});
+
+it('an update that only deletes something is one of version 1', async () => {
+  const persistence = persistenceOn(freshFile());
+  const docs = [new Y.Doc(), new Y.Doc()] as const;
+  for (const doc of docs) doc.getText('text').insert(0, 'x'.repeat(1000));
+  Y.applyUpdate(docs[0], Y.encodeStateAsUpdate(docs[1]));
+  await persistence.storeUpdate('notes', Y.encodeStateAsUpdate(docs[0]));
+  const deletions: Uint8Array[] = [];
+  docs[0].on('update', (update: Uint8Array) => deletions.push(update));
+  docs[0].transact(() => {
+    for (let at = 1; at < 1000; at++) docs[0].getText('text').delete(at, 1);
+  });
+  expect(deletions).toMatchObject([{ 0: 0 }]);
+  await persistence.storeUpdate('notes', deletions[0] as Uint8Array);
+  await persistence.flushDocument('notes');
+  expect(textOf(await persistence.getYDoc('notes'))).toHaveLength(1001);
 });

@@ -1,11 +1,13 @@
 /** Documents that are bound: what was typed is there when they are opened again, whenever it was typed. */
+import { mkdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import type { YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
-import { freshFile, rowsOf } from '../support/files.ts';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import {
   pausesWithoutEnd,
   persistenceOn,
@@ -50,6 +52,26 @@ it('what a document has before it is bound is stored, too', async () => {
   await persistence.bindState('notes', doc);
   await persistence.writeState('notes', doc);
   expect(await storedText(file)).toBe('from before');
+});
+
+it('whoever waits for a document to be loaded, as Yjs has it, goes on once what is stored is applied, also if that takes several attempts', async () => {
+  const [folder, gone] = [join(freshFolder(), 'here'), join(freshFolder(), 'gone')];
+  mkdirSync(folder);
+  const file = join(folder, 'documents.db');
+  await persistenceOn(file).storeUpdate('notes', updateOf('stored'));
+  renameSync(folder, gone);
+  const doc = new Y.Doc();
+  const loaded = doc.whenLoaded.then(() => textOf(doc));
+  const loads = vi.fn();
+  doc.on('load', loads);
+  const persistence = persistenceOn(file, { onError: () => undefined });
+  await expect(persistence.bindState('notes', doc)).rejects.toMatchObject({ code: 'open-failed' });
+  expect(doc.isLoaded).toBe(false);
+  renameSync(gone, folder);
+  expect(await loaded).toBe('stored');
+  await persistence.writeState('notes', doc);
+  await persistence.bindState('notes', doc);
+  expect(loads).toHaveBeenCalledTimes(1);
 });
 
 it('what comes from the database has the persistence as its origin, and is not stored again', async () => {
