@@ -7,9 +7,9 @@ import { EMPTY_BYTES } from '../protocol/yjs.ts';
 
 /** What is wrong with them, as the merging thread finds it, or that it has not the memory to read them; `undefined` if they are one. */
 export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promise<string | undefined> {
-  const load = async () => seal([packOf(Uint8Array.from(bytes))]);
+  const load = async () => ({ parcel: seal([packOf(Uint8Array.from(bytes))]), patches: 1 });
   try {
-    const merged = (await keptAlive(merging({ task: 'merge', isWaitedFor: true }, load))) as Parcel; // there were parts
+    const merged = (await keptAlive(merging({ task: 'merge', isWaitedFor: true }, load))).merged as Parcel; // there were parts
     discard(merged);
     if (merged.length > EMPTY_BYTES || bytes.byteLength <= EMPTY_BYTES) return undefined;
     return 'is read as an update of Yjs with nothing in it; if it is one of version 2, convert it by Y.convertUpdateFormatV2ToV1';
