@@ -461,6 +461,21 @@ describeOnPostgresql('who owns a store', () => {
     await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
   });
 
+  it('one that was lost stays so when its process registers anew while somebody has locked it', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const owner = open(url, 'store', { BusyTimeoutMs: 0 });
+    await owner.appendPatch(patchOf(1), 1);
+    // as if another process had taken it over, and given it back
+    await server.query('DELETE FROM sds_claims', [], database);
+    proxy.cutNow();
+    await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
+    const client = await server.connect(database);
+    onTestFinished(() => client.end());
+    await client.query("BEGIN; SELECT FROM sds_stores WHERE store_id = 'store' FOR UPDATE");
+    proxy.cutNow();
+    await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
+  });
+
   it('one that was lost is had again by a provider that never had it, once those are closed that have', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const [owner, other] = [open(url, 'store'), open(url, 'store')];
