@@ -140,6 +140,30 @@ describeOnPostgresql('who owns a store', () => {
     await other.line((line) => line === 'closed');
   });
 
+  it.each([
+    ['exclusive', 'shared'],
+    ['shared', 'exclusive'],
+  ] as const)(
+    'one that a process has %s, and then %s as well, is refused to others that would share it',
+    async (first, second) => {
+      const url = await ownPlace();
+      const had = open(url, 'store', { Ownership: first });
+      await had.ready();
+      const client = await server.connect(databaseOf(url));
+      await client.query('BEGIN; LOCK TABLE sds_patches');
+      const written = had.appendPatch(patchOf(1), 1);
+      const providers = ['other', 'store'].map((store) => open(url, store, { Ownership: second }));
+      await workersHear(); // of both, which are claimed together
+      await client.query('COMMIT');
+      await client.end();
+      await Promise.all([written, ...providers.map((provider) => provider.ready())]);
+      const elsewhere = new OtherProcess();
+      onTestFinished(() => elsewhere.end());
+      const shared = { Ownership: 'shared', BusyTimeoutMs: 0 } as const;
+      expect(await elsewhere.request(url, 'store', 'open', shared)).toBe('fenced');
+    },
+  );
+
   it('a line that was silent for longer than the lease: calls wait, and the store that nobody took is still owned', async () => {
     const { proxy, url } = await proxiedPlace();
     const provider = open(url, 'store', { LeaseMs: 1000 });
