@@ -119,19 +119,17 @@ export class CompactedLog extends DocumentLog {
   /** Loads the store, when its turn has come, and merges it, if there is anything to merge. */
   async #loadMerged(order: MergeOrder): Promise<{ store: StoreInParcel; merged: Parcel | undefined }> {
     await this.#owned();
-    let store: StoreInParcel | undefined;
+    let isLoaded = false;
     const load = async () => {
-      store = undefined; // it may be called again
-      store = await this.loadStore();
-      if (order.task !== 'merge' || store.patches > 0) return store.parcel;
-      discard(store.parcel);
-      return undefined;
+      isLoaded = false; // it may be called again
+      const store = await this.loadStore();
+      isLoaded = true;
+      return store;
     };
     try {
-      const merged = await this.#merging(order, load);
-      return { store: store as unknown as StoreInParcel, merged }; // it is loaded before anything is merged
+      return await this.#merging(order, load);
     } catch (error) {
-      throw store === undefined ? error : this.trouble.about(this.name, error as SDS_PersistenceError); // the load's says it
+      throw isLoaded ? this.trouble.about(this.name, error as SDS_PersistenceError) : error; // the load's says it
     }
   }
 

@@ -69,14 +69,13 @@ export abstract class DocumentLog {
   /** Its `lastClock` is above the numbers of all that was loaded, and below those of what is appended after that. */
   protected async loadStore(): Promise<StoreInParcel> {
     const clock = this.#nextClock();
-    const { provider } = this;
     try {
-      const store = await provider.loadParcel();
+      const store = await this.provider.loadParcel();
       const lastClock = Math.max(clock, store.lastClock + 1);
       this.#lastClock = Math.max(this.#lastClock, lastClock);
       return { ...store, lastClock };
     } catch (error) {
-      this.noteLoss(error, provider);
+      this.noteLoss(error);
       throw error;
     }
   }
@@ -84,11 +83,11 @@ export abstract class DocumentLog {
   /** What is stored, as updates. */
   abstract load(): Promise<Uint8Array[]>;
 
-  /** Whatever a call has failed with, by which provider: it may be another one by now. */
-  noteLoss(error: unknown, provider: SDS_DesktopPersistenceProvider): void {
-    if (provider !== this.provider || !(error instanceof SDS_PersistenceError) || error.code !== 'fenced') return;
-    // one that never had it has it once it is free; but others may have lost it, and not have heard of that
-    for (const log of provider.mayComeFree ? this.#thatHadIt() : [this]) {
+  /** Whatever a call has failed with; none of an earlier provider's fails once the present one has the store. */
+  noteLoss(error: unknown): void {
+    if (!(error instanceof SDS_PersistenceError) || error.code !== 'fenced') return;
+    // one that never had it has it once it is free; those that had it have lost it, and may not have heard of that
+    for (const log of this.#thatHadIt()) {
       log.#isLost = true;
       void log.#completeLater();
     }
@@ -103,7 +102,7 @@ export abstract class DocumentLog {
     for (const log of this.#thatHadIt()) {
       log.#left = log.provider.close(); // what it could not store was told
       // one that is being closed makes no further attempt, but for a live one, which asks for it by itself
-      if (!log.isClosing || (log === this && this.#live !== undefined)) log.#beginAnew();
+      if (!log.isClosing || log === this) log.#beginAnew();
     }
     await Promise.allSettled([this, ...this.#others()].map((log) => log.#left));
   }
@@ -151,7 +150,7 @@ export abstract class DocumentLog {
 
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
-    this.noteLoss(error, this.provider);
+    this.noteLoss(error);
     if (this.#live === undefined) this.#isRefused = false; // nothing makes up for it, and it is told now
     if (this.isIncomplete) return; // it was told
     this.trouble.tell(this.#live === undefined ? 'append' : 'write', this.name, error);
@@ -173,13 +172,12 @@ export abstract class DocumentLog {
   }
 
   async #remove(): Promise<void> {
-    const { provider } = this;
     const removed = this.#removed;
     removed.times++;
     try {
-      await provider.removeStore();
+      await this.provider.removeStore();
     } catch (error) {
-      this.noteLoss(error, provider);
+      this.noteLoss(error);
       // what was rejected before, or waits in it, at most; not if another one removes it, or all of it was stored since
       if (--removed.times === 0 && removed === this.#removed && this.#live !== undefined) {
         this.trouble.tell('write', this.name, error); // as of all that is made up for: what is rejected meanwhile is not told
@@ -245,7 +243,7 @@ export abstract class DocumentLog {
       const rejections = this.#rejections;
       this.#isRefused = false;
       await this.store(live.state());
-      if (!this.#isRefused && rejections === this.#rejections) this.isIncomplete = false;
+      if (rejections === this.#rejections) this.isIncomplete = false;
     });
   }
 
@@ -291,11 +289,7 @@ export abstract class DocumentLog {
   /** Resolves once all that was appended is stored; if some of that was rejected, the whole document. Another call tries again. */
   async flush(): Promise<void> {
     const removals = this.#removals;
-    try {
-      await this.#flush();
-    } catch (error) {
-      if (removals === this.#removals) throw error;
-    }
+    await this.#flush();
     // what was removed meanwhile is not missed, unless that fails
     if (removals !== this.#removals) await this.flush();
   }

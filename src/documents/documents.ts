@@ -144,12 +144,11 @@ export class Documents {
   async use<T>(name: string, work: (log: CompactedLog) => Promise<T>): Promise<T> {
     const kept = this.#use(name);
     const { log } = kept;
-    const { provider } = log;
     kept.calls++;
     try {
       return await work(log);
     } catch (error) {
-      log.noteLoss(error, provider);
+      log.noteLoss(error);
       throw error;
     } finally {
       kept.calls--;

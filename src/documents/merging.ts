@@ -2,6 +2,7 @@
 import { SDS_PersistenceError } from '../main/index.ts';
 import type { MergeOrder } from '../protocol/merge-messages.ts';
 import { discard, type Parcel } from '../protocol/parcel.ts';
+import type { StoreInParcel } from '../protocol/service.ts';
 import type { Turns } from './turns.ts';
 
 /** There is no module to merge with. */
@@ -20,25 +21,27 @@ const notMerged = ({ message }: Error) =>
   `updates could not be merged (${message}); all of them are stored as they are`;
 
 /**
- * Merges the updates of a document.
+ * Merges the updates of a document; of a snapshot alone nothing is to be merged.
  *
- * @param load - called when its turn has come, and again if it is merged in another way: brings the parts, in any order, or nothing
- *   if there is nothing to do
- * @returns the caller's to open, to pass on or to discard; nothing if there was nothing to do
+ * @param load - called when its turn has come, and again if it is merged in another way: brings the parts, in any order
+ * @returns what was loaded, but its parcel, and what was made of it: the caller's to open, to pass on or to discard
  * @throws SDS_PersistenceError, as `load` does
  */
-export type Merging = (order: MergeOrder, load: () => Promise<Parcel | undefined>) => Promise<Parcel | undefined>;
+export type Merging = <Store extends Pick<StoreInParcel, 'parcel' | 'patches'>>(
+  order: MergeOrder,
+  load: () => Promise<Store>,
+) => Promise<{ store: Store; merged: Parcel | undefined }>;
 
 /** Loads and merges one document at a time. */
 export function inTurns(turns: Turns, merge: (order: MergeOrder, parts: Parcel) => Promise<Parcel>): Merging {
   return (order, load) =>
     turns.take(order.isWaitedFor, async () => {
-      const parts = await load();
-      if (parts === undefined) return undefined;
+      const store = await load();
       try {
-        return await merge(order, parts);
+        const isToBeMade = order.task !== 'merge' || store.patches > 0;
+        return { store, merged: isToBeMade ? await merge(order, store.parcel) : undefined };
       } finally {
-        discard(parts);
+        discard(store.parcel);
       }
     });
 }

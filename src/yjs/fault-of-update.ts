@@ -13,9 +13,9 @@ export function faultAtFirstSight(bytes: Uint8Array, name: string): string | und
 
 /** What is wrong with them, as the merging thread finds it, or that it has not the memory to read them; `undefined` if they are one. */
 export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promise<string | undefined> {
-  const load = async () => seal([packOf(Uint8Array.from(bytes))]);
+  const load = async () => ({ parcel: seal([packOf(Uint8Array.from(bytes))]), patches: 1 });
   try {
-    discard((await keptAlive(merging({ task: 'merge', isWaitedFor: true }, load))) as Parcel); // there were parts
+    discard((await keptAlive(merging({ task: 'merge', isWaitedFor: true }, load))).merged as Parcel); // there were parts
     return undefined;
   } catch (error) {
     if (!(error instanceof SDS_PersistenceError)) throw error;

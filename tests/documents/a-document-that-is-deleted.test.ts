@@ -1,4 +1,5 @@
 /** A document that is deleted is gone; whoever has it open keeps it, and brings it back by changing it. */
+import { setImmediate as immediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, rowsOf } from '../support/files.ts';
@@ -94,6 +95,24 @@ it('deleted while one that is left waits to be stored, and its name is bound ane
   await Promise.all([isLeft, bound]);
   await persistence.destroy();
   expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
+});
+
+it('deleted again and again while it is released: no call of that fails, and it stays deleted', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  type(doc, 'some text');
+  let isReleased = false;
+  const released = persistence.writeState('notes', doc).then(() => {
+    isReleased = true;
+  });
+  const deleted: Promise<void>[] = [];
+  for (; !isReleased; await immediate()) deleted.push(persistence.clearDocument('notes'));
+  await Promise.all([released, ...deleted]);
+  expect(await persistence.getAllDocNames()).toEqual([]);
+  await persistence[Symbol.asyncDispose]();
+  await expect(persistence.ready()).rejects.toMatchObject({ code: 'closed' });
 });
 
 it('deleted with all others, and never stored, since that was rejected: it stays deleted', async () => {

@@ -30,6 +30,7 @@ const decoded = (updates: readonly Uint8Array[]) => updates.map((update) => new 
 
 it('what is appended without waiting comes back, and is one update once it is merged', async () => {
   const documents = documentsOn(freshFile());
+  await documents.ready();
   for (const word of ['b', 'a', 'b']) void documents.append('notes', encoded(word));
   expect(decoded(await documents.load('notes'))).toEqual(['b ', 'a ', 'b ']);
   expect(await documents.compact('notes')).toBe(true);
@@ -38,7 +39,10 @@ it('what is appended without waiting comes back, and is one update once it is me
   expect([await documents.load('others'), await documents.names()]).toEqual([[], ['notes']]);
   await documents.remove('notes');
   expect([await documents.load('notes'), await documents.names()]).toEqual([[], []]);
-  await documents.destroy();
+  void documents.append('notes', encoded('d'));
+  expect(decoded(await documents.load('notes'))).toEqual(['d ']);
+  await documents[Symbol.asyncDispose]();
+  await expect(documents.ready()).rejects.toMatchObject({ code: 'closed' });
 });
 
 it('many updates are merged without being asked for it, when they are loaded and when they have become many', async () => {

@@ -333,6 +333,33 @@ describeOnPostgresql('documents on a server', () => {
     expect(textOf(await persistenceOn(url).getYDoc('notes'))).toBe('typed');
   });
 
+  it('a document that was lost while another persistence that has it is being closed: once both are closed nobody has it', async () => {
+    const database = databaseOf(await postgresql.freshPlace());
+    const query = (text: string) => postgresqlServer.query<{ session: string }>(text, [], database);
+    const told: string[] = [];
+    const persistence = persistenceOn(postgresqlServer.url(database), { onError: ({ code }) => told.push(code) });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    const [{ session = '' } = {}] = await query('SELECT session FROM sds_holders');
+    const byAnother = postgresqlServer.url(database, { parameters: 'sslmode=disable&options=-cwork_mem%3D8MB' });
+    const other = persistenceOn(byAnother, { busyTimeoutMs: 60_000 });
+    await other.storeUpdate('notes', updateOf('other '));
+    // as if another process had taken it over, and given it back
+    await query(`DELETE FROM sds_claims WHERE session = '${session}'`);
+    await query(`UPDATE sds_holders SET fenced = true WHERE session = '${session}'`);
+    type(doc, 't');
+    await expect.poll(() => told).toEqual(['fenced']);
+    const client = await postgresqlServer.connect(database);
+    await client.query('BEGIN; LOCK TABLE sds_patches');
+    const read = other.getYDoc('notes');
+    await expect.poll(() => postgresqlServer.waitingForLock(database)).not.toEqual([]);
+    const closed = [other.destroy(), persistence.destroy()];
+    await client.query('COMMIT');
+    await client.end();
+    await Promise.all([read, ...closed]);
+    expect(await query('SELECT store_id FROM sds_claims')).toEqual([]);
+  });
+
   it('a document that was lost, and is open, but only read by its name: it is had again once it is free', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const persistence = persistenceOn(url, { leaseMs: 1000, busyTimeoutMs: 1000 });

@@ -118,6 +118,11 @@ describe('limits of the merging thread', () => {
     });
   }
 
+  it.each([null, 512])('that are %s are refused', (resourceLimits) => {
+    const persist = () => new YjsPersistence(freshFile(), { Y, resourceLimits: resourceLimits as never });
+    expect(persist).toThrow(expect.objectContaining(invalid(/resourceLimits must be an object/)));
+  });
+
   it('that are the least are enough for a thread', async () => {
     const file = freshFile();
     const least = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1, codeRangeSizeMb: 0, stackSizeMb: 1 };

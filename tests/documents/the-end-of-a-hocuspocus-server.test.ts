@@ -1,4 +1,5 @@
 /** However the server ends, what it had of two people's typing is stored. */
+import { setImmediate as immediate } from 'node:timers/promises';
 import { HocuspocusProvider } from '@hocuspocus/provider';
 import type { Extension } from '@hocuspocus/server';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -169,6 +170,34 @@ it('a server that is destroyed while it loads a document of a client, and stores
   destroying.resolve();
   await expect.poll(() => connected).toBe(1);
   await direct.disconnect();
+  await destroyed;
+});
+
+it('a document that is asked for while a server that is destroyed waits for another one is not opened', async () => {
+  const [loading, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const ending = Promise.withResolvers<void>();
+  const before: Extension = {
+    priority: 2000,
+    async onDestroy() {
+      ending.resolve();
+    },
+  };
+  const behind: Extension = {
+    async onLoadDocument({ documentName }) {
+      if (documentName !== 'slow') return;
+      loading.resolve();
+      await goOn.promise;
+    },
+  };
+  const { server } = await serve(freshFile(), { others: [before, behind] });
+  const slow = server.hocuspocus.openDirectConnection('slow');
+  await loading.promise;
+  const destroyed = server.destroy();
+  await ending.promise;
+  await immediate();
+  await expect(server.hocuspocus.openDirectConnection('late')).rejects.toMatchObject({ code: 'closed' });
+  goOn.resolve();
+  await (await slow).disconnect();
   await destroyed;
 });
 

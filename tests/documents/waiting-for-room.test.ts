@@ -102,6 +102,32 @@ describe('a document', () => {
     expect(await storedText(file)).toBe('all of it');
   });
 
+  it('of which a change is refused while all of it is being stored is stored once more', async () => {
+    const file = freshFile();
+    const doc = new Y.Doc();
+    const insert = () => doc.getText('rest').insert(0, LONG);
+    let whole = 0;
+    const encodeStateAsUpdate: typeof Y.encodeStateAsUpdate = (...args) => {
+      // behind the first one, which was encoded as it was bound
+      if (++whole === 2) queueMicrotask(insert);
+      return Y.encodeStateAsUpdate(...args);
+    };
+    const told: string[] = [];
+    const onError = ({ code }: { code: string }) => void told.push(code);
+    const persistence = persistenceOn(file, { ...narrow, Y: { ...Y, encodeStateAsUpdate }, onError });
+    await persistence.storeUpdate('notes', updateOf(FULL));
+    await persistence.flushDocument('notes'); // a large snapshot: what follows is stored by no compaction
+    await persistence.bindState('notes', doc);
+    const other = persistence.storeUpdate('other', updateOf(FULL));
+    insert();
+    await other;
+    await expect.poll(() => whole).toBe(3);
+    type(doc, 'all of it');
+    await persistence.destroy();
+    expect(told).toEqual(['queue-full']);
+    expect(await storedText(file)).toBe(`${FULL}all of it`);
+  });
+
   it('that is deleted while it waits for room stays deleted', async () => {
     const file = freshFile();
     const told: string[] = [];

@@ -210,6 +210,26 @@ describeOnPostgresql('a copy', () => {
     expect(blobs).toEqual(expect.arrayContaining([...before.blobs, ...rowsOf(source).blobs]));
   });
 
+  it('also one that is opened after the copy has begun, if stores are to be replaced as well', async () => {
+    const url = await postgresql.freshPlace();
+    const database = databaseOf(url);
+    await using other = new SDS_DesktopPersistenceProvider(url, 'other');
+    await other.ready(); // it has found the tables
+    const source = makeStoreFile(freshFile());
+    const client = await server.connect(database);
+    // values are copied before the stores
+    await client.query(`BEGIN; INSERT INTO sds_values VALUES ('${rowsOf(source).blobs[0]?.hash}', 1, '', 0, '')`);
+    const copied = copyStores(source, url, { Overwrite: true });
+    const failed = expect(copied).rejects.toMatchObject({ code: 'fenced' });
+    await expect.poll(() => server.waitingForLock(database)).not.toEqual([]);
+    await using provider = new SDS_DesktopPersistenceProvider(url, 'notes', { Acknowledge: 'committed' });
+    await provider.appendPatch(patchOf(1), 1);
+    await client.query('ROLLBACK');
+    await client.end();
+    await failed;
+    expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'notes', clock: 1 }]);
+  });
+
   it('and keeps providers from what it is just copying: they find a store whole, with its values, or not at all', async () => {
     const url = await postgresql.freshPlace();
     const source = makeStoreFile(freshFile(), large);

@@ -59,6 +59,7 @@ describeOnPostgresql('copying stores', () => {
   it.each([
     ['what random calls have left', (path: string) => makeRandomFile(path, 5)],
     ['what is rare', async (path: string) => makeOddFile(path)],
+    ['of more values than are read at a time', async (path: string) => makeStoreFile(path, { values: 5000 })],
   ])('%s comes back as it was', { timeout: 300_000 }, async (_, make) => {
     const source = await make(freshFile());
     const rows = rowsOf(source);

@@ -152,6 +152,22 @@ describeOnPostgresql('the snapshot before', () => {
     expect(await server.query('SELECT 1 FROM sds_value_chunks', [], databaseOf(url))).toEqual([]);
   });
 
+  it('goes there like the bytes of a value that another process has saved at the same moment', async () => {
+    const url = await postgresql.freshPlace();
+    const database = databaseOf(url);
+    const provider = open(url, { BusyTimeoutMs: 60_000 });
+    await provider.ready();
+    const client = await server.connect(database);
+    await client.query("BEGIN; INSERT INTO sds_values VALUES ('value', 1, 'theirs', 5, 'bytes')");
+    const saved = provider.saveValue('value', snapshotOf(1));
+    await expect.poll(() => server.waitingForLock(database)).toHaveLength(1);
+    await client.query('COMMIT');
+    await client.end();
+    await saved;
+    expect((await postgresql.rowsOf(url)).blobs).toMatchObject([{ ref_count: 2 }]);
+    expect(await server.query('SELECT 1 FROM sds_value_chunks', [], database)).toEqual([]);
+  });
+
   it('that a process has left, which ended too early, goes with the next one', async () => {
     const url = await postgresql.freshPlace();
     await open(url).saveSnapshot(snapshotOf(1), 1);

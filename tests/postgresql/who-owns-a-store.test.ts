@@ -140,6 +140,30 @@ describeOnPostgresql('who owns a store', () => {
     await other.line((line) => line === 'closed');
   });
 
+  it.each([
+    ['exclusive', 'shared'],
+    ['shared', 'exclusive'],
+  ] as const)(
+    'one that a process has %s, and then %s as well, is refused to others that would share it',
+    async (first, second) => {
+      const url = await ownPlace();
+      const had = open(url, 'store', { Ownership: first });
+      await had.ready();
+      const client = await server.connect(databaseOf(url));
+      await client.query('BEGIN; LOCK TABLE sds_patches');
+      const written = had.appendPatch(patchOf(1), 1);
+      const providers = ['other', 'store'].map((store) => open(url, store, { Ownership: second }));
+      await workersHear(); // of both, which are claimed together
+      await client.query('COMMIT');
+      await client.end();
+      await Promise.all([written, ...providers.map((provider) => provider.ready())]);
+      const elsewhere = new OtherProcess();
+      onTestFinished(() => elsewhere.end());
+      const shared = { Ownership: 'shared', BusyTimeoutMs: 0 } as const;
+      expect(await elsewhere.request(url, 'store', 'open', shared)).toBe('fenced');
+    },
+  );
+
   it('a line that was silent for longer than the lease: calls wait, and the store that nobody took is still owned', async () => {
     const { proxy, url } = await proxiedPlace();
     const provider = open(url, 'store', { LeaseMs: 1000 });
@@ -457,6 +481,21 @@ describeOnPostgresql('who owns a store', () => {
     await call(owner);
     // as if another process had taken it over, and given it back
     await server.query('DELETE FROM sds_claims', [], database);
+    proxy.cutNow();
+    await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
+  });
+
+  it('one that was lost stays so when its process registers anew while somebody has locked it', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const owner = open(url, 'store', { BusyTimeoutMs: 0 });
+    await owner.appendPatch(patchOf(1), 1);
+    // as if another process had taken it over, and given it back
+    await server.query('DELETE FROM sds_claims', [], database);
+    proxy.cutNow();
+    await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
+    const client = await server.connect(database);
+    onTestFinished(() => client.end());
+    await client.query("BEGIN; SELECT FROM sds_stores WHERE store_id = 'store' FOR UPDATE");
     proxy.cutNow();
     await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
   });

@@ -160,7 +160,7 @@ export class ServerLink {
     try {
       if (!this.#isRegistered) await this.#register(connection);
     } catch (error) {
-      if (!mustRegister(error)) connection.drop();
+      connection.drop();
       throw error;
     }
     this.#isRegistered = true;
