@@ -273,3 +273,12 @@ it('a release that is refused for a save that has failed is that of none of whic
   saves.released('hash');
   expect([...saves].filter(({ key }) => key === 'hash')).toEqual([]);
 });
+
+it('what is known of saves that have failed is let go of in the order of their batches, also by the next worker', () => {
+  const saves = new FailedSaves<string>();
+  for (const [batch, key] of ['hash', 'other', 'hash'].entries()) saves.add({ key, failure: `${batch}`, batch }, -1);
+  for (const known of [saves, new FailedSaves(saves)]) {
+    known.forgetHeard(1);
+    expect(Array.from(known, ({ failure }) => failure)).toEqual(['2']);
+  }
+});

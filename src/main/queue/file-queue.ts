@@ -2,6 +2,7 @@
 import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import { Fifo } from '../../protocol/fifo.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import type { Loaded, Location } from '../../protocol/service.ts';
 import { INLINE_LIMIT } from '../../protocol/slabs.ts';
@@ -12,7 +13,6 @@ import { takeMark } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
 import type { Batch } from './batch.ts';
 import type { Failed } from './failures.ts';
-import { Fifo } from './fifo.ts';
 import { drop } from './found.ts';
 import { InFlight, type Item, type Load, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
