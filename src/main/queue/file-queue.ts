@@ -321,9 +321,8 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   // ---- after the loss of a worker -------------------------------------------------------------
 
-  /** What the lost worker did not finish goes to the next one, in order. */
+  /** What the lost worker did not finish, which is all that is left once it is settled, goes to the next one, in order. */
   resume(): void {
-    this.settle();
     this.#openBatch.complete(); // it was shared with the worker that is gone
     const again: Item[] = [];
     const passed: Load[] = [];
@@ -340,7 +339,6 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.#waiting.putBack(again);
     // the state that they were to see is gone: better no answer than one of a later state
     for (const load of passed) refuse(load, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE), this);
-    this.#endBarriers();
     this.wantsToSend();
   }
 
@@ -355,10 +353,9 @@ export class FileQueue implements OpenBatchOwner, Settled {
     large.lost ??= makeError('worker-lost', settlers[0]?.call.operation ?? '', this.dbPath, detail);
   }
 
-  /** Refuses all that is pending, and perhaps all that will come; what is finished already keeps its result. */
+  /** Refuses all that is pending, and perhaps all that will come; what is finished is settled by then. */
   refuseAll(reason: GiveUpReason, isForGood: boolean): void {
     if (isForGood) this.#lost = reason;
-    this.settle();
     this.#openBatch.complete();
     for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.takeAll()]) refuse(item, reason, this);
     this.#endBarriers();
