@@ -297,6 +297,23 @@ describe('a prune that is called before the program can know that the snapshot b
     );
     expect(lines).toEqual(['fine', 'database-full database-full 5']);
   });
+
+  it("with Acknowledge: 'committed', where a later call of another provider is committed, and waited for, in the same job", async () => {
+    const { lines } = await onFullDisk(
+      `const other = new SDS_DesktopPersistenceProvider(file, 'other');
+      await other.ready();
+      full();
+      const snapshot = provider.saveSnapshot(${small}, 5);
+      void other.saveValue('hash', ${large}); // a batch by itself
+      console.log(other.flushSync());
+      const calls = [snapshot, provider.prunePatches(6)];
+      console.log(...(await Promise.all(calls.map(outcome))), (await provider.loadPatchesSince(0)).length);
+      await other.close();`,
+      freshFile(),
+      "{ Acknowledge: 'committed' }",
+    );
+    expect(lines).toEqual(['true', 'database-full database-full 5']);
+  });
 });
 
 it.each(['queued', 'committed'])(
