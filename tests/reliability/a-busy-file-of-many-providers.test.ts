@@ -1,10 +1,12 @@
 /** A file that is busy is waited for, however many providers it has, and however long nothing else is called. */
+import { DatabaseSync } from 'node:sqlite';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { cellTime } from '../../src/protocol/clock.ts';
 import { EngineError } from '../../src/worker/engine.ts';
 import { patiently, WaitedInVain } from '../../src/worker/patience.ts';
 import { aCaller } from '../support/a-caller.ts';
-import { freshFile } from '../support/files.ts';
+import { freshFile, patchOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
 it('a hundred and fifty thousand providers, of which one wants to wait', () => {
@@ -82,4 +84,15 @@ it('an attempt to open a locked file goes on until it is free, though nothing el
     freshFile(),
   );
   expect(ended).toEqual({ code: 0, signal: null, stdout: 'open\n', stderr: '' });
+});
+
+it('a provider that wants to wait for long goes: the one that is left waits for no longer than it wants to', async () => {
+  const file = freshFile();
+  const patient = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 600_000 });
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 0 });
+  await Promise.all([patient.ready(), provider.ready()]);
+  await patient.close();
+  using holder = new DatabaseSync(file);
+  holder.exec('BEGIN IMMEDIATE');
+  await expect(provider.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'database-busy' });
 });

@@ -98,6 +98,19 @@ for (const [size, bytes] of [
       expect(await provider.loadValue('hash')).toBeUndefined();
     });
 
+    it('is not done with by a release that has rejected for another reason, and is called again', async () => {
+      const { file, provider } = await open();
+      // from then on the promises of releases wait for the commit
+      await whileLocked(file, 1, () => provider.releaseValue('another'));
+      await whileLocked(file, 1, () => provider.saveValue('hash', bytes));
+      const other = new DatabaseSync(file);
+      other.exec('BEGIN IMMEDIATE');
+      expect(await outcomeOf(provider.releaseValue('hash'))).toMatch(/^database-busy: .*call again/);
+      other.close();
+      expect(await outcomeOf(provider.releaseValue('hash'))).toMatch(/no reference was taken away/);
+      expect(countOf(file)).toEqual([1]);
+    });
+
     it('is counted once for each save that was stored, whatever came between', async () => {
       const { file, provider } = await open();
       await whileLocked(file, 1, () => provider.saveValue('hash', bytes));
