@@ -226,7 +226,6 @@ export class ReplaceableWorker {
     this.dispatcher.link = undefined;
     this.#reason = reason;
     this.#goOn(mayGoOn && this.#start());
-    if (this.hasThread) this.dispatcher.pump();
   }
 
   /** There was no thread, and something is called: asks for one again, though not at each call. */
