@@ -3,6 +3,7 @@
  * no reference, since it would be another entry's. Each release is that of one save.
  */
 import { reached } from './control.ts';
+import { Fifo } from './fifo.ts';
 
 /** Those of a value in one batch, as they cross. */
 export interface FailedSave<F> {
@@ -22,13 +23,10 @@ type ByKey<F> = Map<string, FailedSave<F>[]>;
 
 export class FailedSaves<F> {
   readonly #believed: ByKey<F> = new Map();
-  /** Of the others those that matter to what may still come, of each value in the order of their batches; and some more. */
+  /** Of the others those that matter to what may still come, of each value in the order of their batches. */
   readonly #rejected: ByKey<F> = new Map();
-  /** The last batch of those. */
-  #lastRejected: number | undefined;
-  /** Calls since those were forgotten that do not; and how many values were left. */
-  #calls = 0;
-  #kept = 0;
+  /** All of those in that order; and some that are released. */
+  readonly #inOrder = new Fifo<FailedSave<F>>();
 
   constructor(known: Iterable<FailedSave<F>> = []) {
     for (const save of known) this.#put(save);
@@ -36,7 +34,7 @@ export class FailedSaves<F> {
 
   /** @param heard - what is called later was called by a program that knows at least as much */
   add(save: Omit<FailedSave<F>, 'times'>, heard: number): void {
-    this.#forgetSome(save.key, heard);
+    this.forgetHeard(heard);
     this.#put({ ...save, times: 1 });
   }
 
@@ -45,17 +43,18 @@ export class FailedSaves<F> {
     const byKey = batch === undefined ? this.#believed : this.#rejected;
     const saves = byKey.get(key) ?? [];
     const last = saves.at(-1);
-    if (last !== undefined && last.batch === batch) last.times += save.times;
-    else saves.push(save);
+    if (last !== undefined && last.batch === batch) {
+      last.times += save.times;
+      return;
+    }
+    saves.push(save);
     byKey.set(key, saves);
-    if (batch === undefined) return;
-    const before = this.#lastRejected;
-    if (before === undefined || isUnheard(batch, before)) this.#lastRejected = batch;
+    if (batch !== undefined) this.#inOrder.push(save);
   }
 
   /** Why a release takes no reference, if so. */
   before(key: string, heard: number): F | undefined {
-    this.#forgetSome(key, heard);
+    this.forgetHeard(heard);
     return (this.#believed.get(key) ?? this.#rejected.get(key))?.[0]?.failure;
   }
 
@@ -66,33 +65,19 @@ export class FailedSaves<F> {
     if (first !== undefined && --first.times === 0) shift(byKey, key);
   }
 
-  /** Those of this value at once, of all others so rarely that it costs each call no more than its own part. */
-  #forgetSome(key: string, heard: number): void {
-    this.#forget(key, heard);
-    if (++this.#calls <= this.#kept) return;
-    for (const other of this.#rejected.keys()) this.#forget(other, heard);
-    this.#calls = 0;
-    this.#kept = this.#rejected.size;
-  }
-
-  /** What is still to be judged was called by a program that knew of so much: if that is all that has rejected, it is let go of at once. */
+  /** What is still to be judged was called by a program that knew of so much. */
   forgetHeard(heard: number): void {
-    if (isUnheard(this.#lastRejected, heard)) return;
-    this.#rejected.clear();
-    this.#lastRejected = undefined;
-    this.#calls = this.#kept = 0;
-  }
-
-  #forget(key: string, heard: number): void {
     for (;;) {
-      const [first] = this.#rejected.get(key) ?? [];
+      const { first } = this.#inOrder;
       if (first === undefined || isUnheard(first.batch, heard)) return;
-      shift(this.#rejected, key);
+      this.#inOrder.shift();
+      if (first.times > 0) shift(this.#rejected, first.key);
     }
   }
 
   *[Symbol.iterator](): Generator<FailedSave<F>> {
-    for (const byKey of [this.#believed, this.#rejected]) for (const saves of byKey.values()) yield* saves;
+    for (const saves of this.#believed.values()) yield* saves;
+    for (const save of this.#inOrder) if (save.times > 0) yield save;
   }
 }
 

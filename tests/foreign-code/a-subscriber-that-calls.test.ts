@@ -148,6 +148,30 @@ it('a thread is lost: whoever is told may block until all is stored', async () =
   expect(provider.statistics().Worker.Restarts).toBe(Restarts + 1);
 });
 
+it('one that Node tells of each new thread, and that calls as a lost one is replaced: one thread is started for that', async () => {
+  const file = freshFile();
+  const { stdout } = await runProgram(
+    `import { subscribe } from 'node:diagnostics_channel';
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    let worker;
+    process.on('worker', (started) => (worker ??= started));
+    await provider.appendPatch(patchOf(1), 1);
+    let started = 1;
+    const called = [];
+    subscribe('worker_threads', () => {
+      if (++started > 5) return;
+      called.push(provider.appendPatch(patchOf(started), started));
+      provider.flushSync();
+    });
+    await worker.terminate();
+    await Promise.all(called);
+    console.log(started, (await provider.loadPatchesSince(0)).length);
+    await provider.close();`,
+    file,
+  );
+  expect(stdout).toBe('2 2\n');
+});
+
 it('what a subscriber throws is an uncaught error, and changes no result', async () => {
   const program = `import { channel, tracingChannel } from 'node:diagnostics_channel';
 const uncaught = [];

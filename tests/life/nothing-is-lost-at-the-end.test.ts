@@ -87,6 +87,22 @@ describe('nothing is lost when a program ends', () => {
     expect(ended).toMatchObject({ code: 0, stderr: '' });
   });
 
+  it('by itself, but not before a database that is waited for is open, whatever is committed meanwhile', async () => {
+    const ended = await runProgram(
+      `import { DatabaseSync } from 'node:sqlite';
+      const other = new SDS_DesktopPersistenceProvider(file + ' 2', 'store');
+      await other.ready();
+      const holder = new DatabaseSync(file);
+      holder.exec('BEGIN EXCLUSIVE');
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 500 });
+      void other.appendPatch(patchOf(1), 1);
+      console.log(await provider.ready().catch(({ code }) => code));`,
+      freshFile(),
+      { env: { SDS_PERSISTENCE_WORKERS: '1' } },
+    );
+    expect(ended).toEqual({ code: 0, signal: null, stdout: 'database-busy\n', stderr: '' });
+  });
+
   it('by itself, while its worker is busy: a call that nobody waits for does not keep it from having nothing left to do', async () => {
     const [file, folder] = [freshFile(), freshFolder()];
     const [gate, preload] = [join(folder, 'gate'), join(folder, 'held-patches.cjs')];

@@ -3,7 +3,14 @@ import { expect, it } from 'vitest';
 import { BatchWriter } from '../../src/main/queue/batch-writer.ts';
 import { Arena } from '../../src/protocol/arena.ts';
 import { Delays } from '../../src/protocol/delays.ts';
-import { ENTRY_ACKNOWLEDGED, entryBytes, OUTCOME_OPEN, outcomeOf } from '../../src/protocol/entries.ts';
+import {
+  ENTRY_ACKNOWLEDGED,
+  ENTRY_NO_EFFECT,
+  entryBytes,
+  flagsOf,
+  OUTCOME_OPEN,
+  outcomeOf,
+} from '../../src/protocol/entries.ts';
 import { arenaBytesFor, SLAB_HEADER } from '../../src/protocol/slabs.ts';
 import { Batches } from '../../src/worker/batches.ts';
 import { type Engine, EngineError, type Writes } from '../../src/worker/engine.ts';
@@ -93,4 +100,40 @@ it('a call that was stored by itself has not failed, whatever trouble of the who
   expect(commitPoints[0]).toBe(1);
   const outcomes = [SLAB_HEADER, SLAB_HEADER + entryBytes(0, 1)].map((at) => outcomeOf(arena.cell(at >> 2)));
   expect(outcomes.map((outcome) => outcome === OUTCOME_OPEN)).toEqual([true, false]);
+});
+
+it('a call that was stored by itself is not carried out again with those behind it', () => {
+  batchOf(['appendPatch', false], ['releaseValue', false], ['appendPatch', false]);
+  commitPoints[0] = 0;
+  let attempts = 0;
+  begin((writes, { cells, index, value }) => {
+    operationsIn(writes);
+    attempts++;
+    if (attempts === 1) throw new EngineError('io-error', { message: 'all together' });
+    if (attempts > 2) return new Promise(() => {});
+    cells[index] = value;
+  });
+  const transactions: string[][] = [];
+  begin((writes, { cells, index, value }) => {
+    transactions.push(operationsIn(writes));
+    cells[index] = value;
+  });
+  expect(commitPoints[0]).toBe(1);
+  expect(transactions).toEqual([['releaseValue'], ['appendPatch']]);
+});
+
+it('a patch that a lost worker had found to be without effect has one where the next worker finds nothing in its way', () => {
+  batchOf(['appendPatch', false]);
+  commitPoints[0] = 0;
+  begin((writes) => {
+    writes.next();
+    writes.markWithoutEffect(writes.at);
+    return new Promise(() => {});
+  });
+  begin((writes, { cells, index, value }) => {
+    operationsIn(writes);
+    cells[index] = value;
+  });
+  expect(commitPoints[0]).toBe(1);
+  expect(flagsOf(arena.cell(SLAB_HEADER >> 2)) & ENTRY_NO_EFFECT).toBe(0);
 });

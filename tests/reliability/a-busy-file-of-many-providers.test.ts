@@ -1,4 +1,6 @@
 /** A file that is busy is waited for, however many providers it has, and however long nothing else is called. */
+import { DatabaseSync } from 'node:sqlite';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { cellTime } from '../../src/protocol/clock.ts';
 import { CONTROL_CELLS } from '../../src/protocol/control.ts';
@@ -7,7 +9,7 @@ import { EngineError } from '../../src/worker/engine.ts';
 import { Loop } from '../../src/worker/loop.ts';
 import { patiently, WaitedInVain } from '../../src/worker/patience.ts';
 import { aCaller } from '../support/a-caller.ts';
-import { freshFile } from '../support/files.ts';
+import { freshFile, patchOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
 it('a hundred and fifty thousand providers, of which one wants to wait', () => {
@@ -111,4 +113,15 @@ it('the worker sleeps between two attempts, however long nothing else is called'
   await done;
   // a wait may end a moment too early
   expect(rounds).toBeLessThan(10);
+});
+
+it('a provider that wants to wait for long goes: the one that is left waits for no longer than it wants to', async () => {
+  const file = freshFile();
+  const patient = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 600_000 });
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 0 });
+  await Promise.all([patient.ready(), provider.ready()]);
+  await patient.close();
+  using holder = new DatabaseSync(file);
+  holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+  await expect(provider.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'database-busy' });
 });

@@ -98,6 +98,19 @@ for (const [size, bytes] of [
       expect(await provider.loadValue('hash')).toBeUndefined();
     });
 
+    it('is not done with by a release that has rejected for another reason, and is called again', async () => {
+      const { file, provider } = await open();
+      // from then on the promises of releases wait for the commit
+      await whileLocked(file, 1, () => provider.releaseValue('another'));
+      await whileLocked(file, 1, () => provider.saveValue('hash', bytes));
+      const other = new DatabaseSync(file);
+      other.exec('BEGIN IMMEDIATE');
+      expect(await outcomeOf(provider.releaseValue('hash'))).toMatch(/^database-busy: .*call again/);
+      other.close();
+      expect(await outcomeOf(provider.releaseValue('hash'))).toMatch(/no reference was taken away/);
+      expect(countOf(file)).toEqual([1]);
+    });
+
     it('is counted once for each save that was stored, whatever came between', async () => {
       const { file, provider } = await open();
       await whileLocked(file, 1, () => provider.saveValue('hash', bytes));
@@ -272,4 +285,13 @@ it('a release that is refused for a save that has failed is that of none of whic
   saves.add({ key: 'hash', failure: '', batch: 5 }, 4);
   saves.released('hash');
   expect([...saves].filter(({ key }) => key === 'hash')).toEqual([]);
+});
+
+it('what is known of saves that have failed is let go of in the order of their batches, also by the next worker', () => {
+  const saves = new FailedSaves<string>();
+  for (const [batch, key] of ['hash', 'other', 'hash'].entries()) saves.add({ key, failure: `${batch}`, batch }, -1);
+  for (const known of [saves, new FailedSaves(saves)]) {
+    known.forgetHeard(1);
+    expect(Array.from(known, ({ failure }) => failure)).toEqual(['2']);
+  }
 });

@@ -297,6 +297,40 @@ describe('a prune that is called before the program can know that the snapshot b
     );
     expect(lines).toEqual(['fine', 'database-full database-full 5']);
   });
+
+  it('nor one behind a snapshot that has failed: what was appended while the one before was on its way is in none', async () => {
+    const { lines } = await onFullDisk(
+      `hold();
+      const snapshot = provider.saveSnapshot(${small}, 5);
+      await new Promise(setImmediate);
+      const meanwhile = provider.appendPatch(patchOf(6), 6);
+      goOn();
+      await Promise.all([snapshot, meanwhile]);
+      full();
+      console.log(await outcome(provider.saveSnapshot(${small}, 6)), await outcome(provider.prunePatches(7)));
+      console.log((await provider.loadPatchesSince(0)).length);`,
+      freshFile(),
+      "{ Acknowledge: 'committed' }",
+    );
+    expect(lines).toEqual(['database-full fine', '1']);
+  });
+
+  it("with Acknowledge: 'committed', where a later call of another provider is committed, and waited for, in the same job", async () => {
+    const { lines } = await onFullDisk(
+      `const other = new SDS_DesktopPersistenceProvider(file, 'other');
+      await other.ready();
+      full();
+      const snapshot = provider.saveSnapshot(${small}, 5);
+      void other.saveValue('hash', ${large}); // a batch by itself
+      console.log(other.flushSync());
+      const calls = [snapshot, provider.prunePatches(6)];
+      console.log(...(await Promise.all(calls.map(outcome))), (await provider.loadPatchesSince(0)).length);
+      await other.close();`,
+      freshFile(),
+      "{ Acknowledge: 'committed' }",
+    );
+    expect(lines).toEqual(['true', 'database-full database-full 5']);
+  });
 });
 
 it.each(['queued', 'committed'])(

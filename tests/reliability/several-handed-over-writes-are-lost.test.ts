@@ -5,6 +5,7 @@ import type { Worker } from 'node:worker_threads';
 import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
 
 it('several of them: each call rejects, the worker is replaced once, and another file is written meanwhile', async () => {
   const workers: Worker[] = [];
@@ -31,4 +32,24 @@ it('several of them: each call rejects, the worker is replaced once, and another
   expect(provider.statistics().Worker.Restarts).toBe(1);
   expect(rowsOf(file).patches).toHaveLength(1);
   expect(rowsOf(otherFile).patches).toHaveLength(100);
+});
+
+it('but not those that a thread that had ended did not take: the next one has them', async () => {
+  const file = freshFile();
+  const { stdout } = await runProgram(
+    `let worker;
+    process.on('worker', (started) => (worker ??= started));
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.ready();
+    // before the library hears of that end
+    worker.prependListener('exit', () => {
+      provider.appendPatch(transfer(new Uint8Array(300_000)), 1).then(() => console.log('stored'), console.log);
+      console.log(provider.flushSync());
+    });
+    await worker.terminate();
+    await provider.close();`,
+    file,
+  );
+  expect(stdout).toBe('true\nstored\n');
+  expect(rowsOf(file).patches).toHaveLength(1);
 });

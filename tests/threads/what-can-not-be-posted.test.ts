@@ -42,6 +42,37 @@ it('a large write, with others behind it: it is rejected, they are stored', asyn
   expect(clocks).toEqual([1, ...Array.from({ length: 29 }, (_, i) => 3 + 2 * i)]);
 });
 
+it('a large write that waits for its turn: its place in shared memory is not used for others meanwhile', async () => {
+  const { stdout } = await runProgram(
+    `${failing}
+    import { DatabaseSync } from 'node:sqlite';
+    import { setImmediate } from 'node:timers/promises';
+    const other = new SDS_DesktopPersistenceProvider(file + ' 2', 'store');
+    await other.appendPatch(patchOf(0), 1);
+    const blockUntil = (path, count) => {
+      const reader = new DatabaseSync(path);
+      while (reader.prepare('SELECT count(*) AS stored FROM patches').get().stored < count);
+      reader.close();
+    };
+    const holder = new DatabaseSync(file);
+    holder.exec('BEGIN IMMEDIATE');
+    const outcomes = [provider.appendPatch(patchOf(2), 2)];
+    armed = true;
+    outcomes.push(provider.appendPatch(large, 3), provider.appendPatch(patchOf(4), 4));
+    await setImmediate(); // it could not be posted
+    outcomes.push(other.appendPatch(patchOf(2), 2));
+    blockUntil(file + ' 2', 2);
+    holder.close();
+    blockUntil(file, 3);
+    console.log(JSON.stringify(await Promise.all(outcomes.map(outcome))));
+    await provider.close();
+    await other.close();`,
+    freshFile(),
+    { env: { SDS_PERSISTENCE_WORKERS: '1' } },
+  );
+  expect(JSON.parse(stdout)).toEqual(['stored', expect.stringMatching(/cannot be cloned/), 'stored', 'stored']);
+});
+
 it.each([
   ['flushSync', 'console.log(provider.flushSync());', 'false'],
   ['the end of the process', 'process.exit();', ''],

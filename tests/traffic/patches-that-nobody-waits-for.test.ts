@@ -149,6 +149,19 @@ describe('patches that nobody waits for', () => {
     expect(stderr).toContain('database-busy');
   });
 
+  it('keep their promises, also if the next patch is called before anybody has heard that they are committed', async () => {
+    const file = freshFile();
+    await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.ready();
+    const patches = [provider.appendPatch(patchOf(1), 1)];
+    using reader = new DatabaseSync(file);
+    const stored = reader.prepare('SELECT count(*) AS count FROM patches');
+    while ((stored.get() as { count: number }).count === 0); // this thread hears of nothing meanwhile
+    patches.push(provider.appendPatch(patchOf(2), 2));
+    await Promise.all(patches);
+    expect(await provider.loadPatchesSince(0)).toHaveLength(2);
+  });
+
   it('are told of, and let go, also if the thread that calls has lost its core until the worker had finished', async () => {
     const options = { VerifyValues: true, Acknowledge: 'committed' } as const;
     const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', options);

@@ -2,6 +2,7 @@
 import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import { Fifo } from '../../protocol/fifo.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import type { Loaded, Location } from '../../protocol/service.ts';
 import { INLINE_LIMIT } from '../../protocol/slabs.ts';
@@ -12,7 +13,6 @@ import { takeMark } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
 import type { Batch } from './batch.ts';
 import type { Failed } from './failures.ts';
-import { Fifo } from './fifo.ts';
 import { drop } from './found.ts';
 import { InFlight, type Item, type Load, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
@@ -152,7 +152,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   completed(batch: Batch): void {
     batch.place = ++this.#lastPlace;
     this.#waiting.push(batch);
-    if (!batch.announced) this.wantsToSend(); // perhaps it has no call, since that threw
+    if (!batch.announced) this.wantsToSend(); // it has no call, since that threw or was refused
   }
 
   // ---- sending ------------------------------------------------------------------------------
@@ -321,9 +321,8 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   // ---- after the loss of a worker -------------------------------------------------------------
 
-  /** What the lost worker did not finish goes to the next one, in order. */
+  /** What the lost worker did not finish, which is all that is left once it is settled, goes to the next one, in order. */
   resume(): void {
-    this.settle();
     this.#openBatch.complete(); // it was shared with the worker that is gone
     const again: Item[] = [];
     const passed: Load[] = [];
@@ -340,7 +339,6 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.#waiting.putBack(again);
     // the state that they were to see is gone: better no answer than one of a later state
     for (const load of passed) refuse(load, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE), this);
-    this.#endBarriers();
     this.wantsToSend();
   }
 
@@ -355,10 +353,9 @@ export class FileQueue implements OpenBatchOwner, Settled {
     large.lost ??= makeError('worker-lost', settlers[0]?.call.operation ?? '', this.dbPath, detail);
   }
 
-  /** Refuses all that is pending, and perhaps all that will come; what is finished already keeps its result. */
+  /** Refuses all that is pending, and perhaps all that will come; what is finished is settled by then. */
   refuseAll(reason: GiveUpReason, isForGood: boolean): void {
     if (isForGood) this.#lost = reason;
-    this.settle();
     this.#openBatch.complete();
     for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.takeAll()]) refuse(item, reason, this);
     this.#endBarriers();

@@ -1,7 +1,8 @@
 /** What was sent and is not settled; and what may follow it. */
+
+import { Fifo } from '../../protocol/fifo.ts';
 import type { Trace } from '../observe/channels.ts';
 import type { Batch } from './batch.ts';
-import { Fifo } from './fifo.ts';
 import type { LoadCall } from './member.ts';
 
 /** It crosses by itself, through Comlink, behind all writes that were called before it. */

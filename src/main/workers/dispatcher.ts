@@ -14,7 +14,6 @@ import { PendingMemory } from '../memory/pending-memory.ts';
 import { warnOfForeignWriter } from '../observe/warnings.ts';
 import type { Batch } from '../queue/batch.ts';
 import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
-import { drop } from '../queue/found.ts';
 import { type Item, type Load, WORTH_SENDING } from '../queue/in-flight.ts';
 import type { LargeBytes } from '../queue/large-bytes.ts';
 import type { WorkerLink } from './worker-link.ts';
@@ -176,7 +175,7 @@ export class Dispatcher implements QueueHost {
     };
     const onFailure = (error: unknown) => onAnswer({ failure: { code: 'io-error', cause: reportedOf(error) } });
     const ask = (service: Remote<WorkerService>) => service.load(member.id, askedAt, operation, key, clock);
-    this.link?.call(ask, onAnswer, onFailure, drop);
+    this.link?.call(ask, onAnswer, onFailure);
   }
 
   #callWrite(queue: FileQueue, batch: Batch, large: LargeBytes): void {
@@ -198,7 +197,7 @@ export class Dispatcher implements QueueHost {
     };
     const ask = (service: Remote<WorkerService>) =>
       service.write(queue.id, number, firstSlab, cellTime(begunAt), given);
-    this.link?.call(ask, this.pump, onFailure, undefined, onRefused);
+    this.link?.call(ask, this.pump, onFailure, onRefused);
   }
 
   #wasPushed(queue: FileQueue, batch: Batch): void {

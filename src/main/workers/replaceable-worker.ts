@@ -43,6 +43,7 @@ export class ReplaceableWorker {
   #lost = 0;
   /** Why there is none, if so. */
   #reason: unknown;
+  /** Whether another one is on its way: foreign code that is told of new threads (`worker_threads`) may call meanwhile. */
   #isRecovering = false;
 
   /** Without a thread, if none can be started: see `hasThread`. */
@@ -77,7 +78,7 @@ export class ReplaceableWorker {
   /** Its own thread, if that is alive. */
   get ownThread(): WorkerLink | undefined {
     this.#checkLife();
-    return this.#isRecovering || !this.hasOwnThread ? undefined : this.#link;
+    return this.hasOwnThread ? this.#link : undefined;
   }
 
   get #link(): WorkerLink | undefined {
@@ -208,7 +209,7 @@ export class ReplaceableWorker {
   /** Goes on in another thread, and gives it all that the lost one left undone; perhaps not in one of its own. */
   recover(reason: unknown): void {
     const lost = this.#link;
-    if (lost === undefined || this.#isRecovering) return;
+    if (lost === undefined) return;
     this.#isRecovering = true;
     this.#lost++;
     lost.leave();
@@ -226,7 +227,6 @@ export class ReplaceableWorker {
     this.dispatcher.link = undefined;
     this.#reason = reason;
     this.#goOn(mayGoOn && this.#start());
-    if (this.hasThread) this.dispatcher.pump();
   }
 
   /** There was no thread, and something is called: asks for one again, though not at each call. */

@@ -83,14 +83,12 @@ export class WorkerLink {
    *   look at is waited for at the end of the process
    * @param onFailure - told of a call that can't be sent, or has thrown. Without it the worker can't go on without the
    *   call: it ends, and its successor is asked anew
-   * @param drop - given the answer of a worker that counts as lost already
    * @param onRefused - told at once why it can't be posted
    */
   call<T>(
     method: (service: Remote<WorkerService>) => Promise<T>,
     onAnswer?: (answer: T) => void,
     onFailure: (error: unknown) => void = (error) => this.thread.end(error),
-    drop: (answer: T) => void = () => {},
     onRefused?: (refusal: unknown) => void,
   ): void {
     if (this.#over) return;
@@ -105,7 +103,6 @@ export class WorkerLink {
         const answered = method(this.#service);
         this.#onRefused = undefined; // it holds all that was sent
         const answer = await answered;
-        if (this.#over) drop(answer);
         tell = () => onAnswer?.(answer);
       } catch (error) {
         tell = () => onFailure(error);

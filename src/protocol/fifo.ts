@@ -44,7 +44,13 @@ export class Fifo<T extends object> {
   }
 
   takeAll(): T[] {
+    const all = [...this];
+    this.#items = [];
+    return all;
+  }
+
+  [Symbol.iterator](): ArrayIterator<T> {
     this.#cut();
-    return this.#items.splice(0) as T[]; // none of those was taken out
+    return (this.#items as T[]).values(); // none of those was taken out
   }
 }
