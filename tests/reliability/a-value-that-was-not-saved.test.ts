@@ -104,7 +104,7 @@ for (const [size, bytes] of [
       await whileLocked(file, 1, () => provider.releaseValue('another'));
       await whileLocked(file, 1, () => provider.saveValue('hash', bytes));
       const other = new DatabaseSync(file);
-      other.exec('BEGIN IMMEDIATE');
+      other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
       expect(await outcomeOf(provider.releaseValue('hash'))).toMatch(/^database-busy: .*call again/);
       other.close();
       expect(await outcomeOf(provider.releaseValue('hash'))).toMatch(/no reference was taken away/);
