@@ -54,6 +54,7 @@ function mayForget({ style, ending, options }: Life, { codes }: Told, promised: 
 export const keeping: Trade = {
   program: 'keeping-in-trouble',
   styles: ['yjs', 'yjs', 'hocuspocus', 'merged', 'automerge-repo'],
+  mostMs: 2500,
   broken,
 };
 

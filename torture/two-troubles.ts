@@ -67,6 +67,8 @@ export interface Trade {
   /** In children/. */
   program: string;
   styles: readonly string[];
+  /** Until their end begins, beyond the shortest time. */
+  mostMs: number;
   /** What of a store is not as it was promised. */
   broken(rows: Rows, id: string, told: Told, promised: Promised, life: Life): string[];
 }
@@ -87,6 +89,7 @@ interface Befalls {
 const calling: Trade = {
   program: 'working-in-trouble',
   styles: ['awaited', 'caught', 'bursts', 'awaited bursts', 'engine', 'engine', 'tools'],
+  mostMs: 1500,
   broken: brokenPromises,
 };
 const endings = ['close', 'natural', 'exit', 'error', 'SIGTERM, close', 'SIGTERM, exit', 'kill'] as const;
@@ -223,7 +226,8 @@ async function live(own: number, land: Land, trade: Trade, most: number, told: s
     for (const line of lines) if (line.startsWith('wrong')) broken(line);
     const pathOf = new Map(life.stores.map(({ path, id }) => [id, path]));
     // what is told on stderr names the database, and not which of its stores
-    const told = toldBy(lines, (id) => program.errors.includes(scene.labelOf(pathOf.get(id) ?? '')));
+    const warnings = program.errors.split('\n').filter((line) => line.includes('SDS_PersistenceWarning'));
+    const told = toldBy(lines, (id) => warnings.some((line) => line.includes(scene.labelOf(pathOf.get(id) ?? ''))));
     for (const path of new Set(pathOf.values())) {
       const rows = await scene.rowsOf(path, broken);
       if (rows === undefined) continue;
@@ -284,7 +288,7 @@ function troubleOf(random: Random, { kinds }: Land, processes: number): Befalls 
 function lifeOf(
   seed: number,
   random: Random,
-  { styles }: Trade,
+  { styles, mostMs }: Trade,
   told: string,
   places: readonly string[],
   troubles: readonly Befalls[],
@@ -318,7 +322,7 @@ function lifeOf(
     style: random.pick(styles),
     listens: random.chance(0.6),
     ending: random.pick(endings),
-    lasts: 300 + random.below(1500),
+    lasts: 300 + random.below(mostMs),
     inside,
   };
 }

@@ -19,6 +19,8 @@ const ignored = () => undefined;
 let last = 0;
 let names = 0;
 let asked = 0;
+/** Deletions under way: whoever opened a document meanwhile might have it in memory. */
+let removing = 0;
 let isGivenUp = false;
 /** Of which documents a failure was told that no promise tells. */
 const toldOf = new Set<string>();
@@ -36,7 +38,7 @@ const options = Object.fromEntries(
 /** One change, as it was called last. */
 interface Change {
   by: string;
-  state: 'called' | 'kept' | 'removing' | 'gone';
+  state: 'called' | 'kept' | 'rejected' | 'removing' | 'gone';
 }
 
 /** What uses one document. */
@@ -58,6 +60,10 @@ abstract class Subject {
 
   abstract change(): unknown;
   abstract leave(): void;
+  /** Deletes it, if nobody else may store it. */
+  abstract clear(): Promise<unknown>;
+  /** Lets go of it, and takes it again. */
+  abstract reopen(): Promise<unknown>;
 
   get isFull(): boolean {
     return this.#changes.size >= MOST_CHANGES;
@@ -99,7 +105,7 @@ abstract class Subject {
     const number = ++last;
     const change = this.called(number, '-');
     const isKept = await this.#isKept(`patch ${this.id} ${number}`, call(number));
-    if (isKept && change.state === 'called') change.state = 'kept';
+    if (change.state === 'called') change.state = isKept ? 'kept' : 'rejected';
   }
 
   /** @param only - the one that is removed; else all */
@@ -108,7 +114,9 @@ abstract class Subject {
     for (const one of own) one.state = 'removing';
     const what = `${only === undefined ? 'prune' : 'release'} ${this.id} ${only ?? ++last}`;
     say(`called ${what} -`);
+    removing++;
     if (await this.#isKept(what, call())) for (const one of own) one.state = 'gone';
+    removing--;
   }
 
   /** Returns what compares: all is there that was acknowledged before, and nothing that was removed. */
@@ -125,7 +133,7 @@ abstract class Subject {
 
   protected async read(load: () => Promise<ReadonlySet<number>>): Promise<void> {
     const look = this.looking();
-    look('read', await noted(load()));
+    await noted(load()).then((there) => look('read', there), ignored);
   }
 }
 
@@ -153,7 +161,7 @@ abstract class Home<Used extends Subject> {
   }
 
   async renew(): Promise<void> {
-    if (this.closing > 0) return;
+    if (this.closing > 0 || removing > 0) return;
     const closed = this.close().then(() => this.closing--);
     for (const subject of this.subjects) subject.leave();
     if (random.chance(0.5)) await closed;
@@ -202,10 +210,9 @@ abstract class Live extends Subject {
     });
   }
 
-  protected async removeAll(call: () => Promise<unknown>): Promise<void> {
+  protected removeAll(call: () => Promise<unknown>): Promise<void> {
     this.#isRemoved = true;
-    const removed = this.remove(call);
-    if (random.chance(0.7)) await removed;
+    return this.remove(call);
   }
 }
 
@@ -255,19 +262,19 @@ class YjsDocument extends Live {
   }
 
   readonly others = [
-    () => this.#release(),
-    () => this.#release(),
-    () => this.#flush(),
+    () => this.reopen(),
+    () => this.reopen(),
+    () => this.clear(),
+    () => this.clear(),
     () => void this.#flush(),
-    () => this.read(async () => numbersIn(await this.#home.persistence.getYDoc(this.id))),
+    () => void this.#flush(),
+    () => void this.read(async () => numbersIn(await this.#home.persistence.getYDoc(this.id))),
     () => this.isOpen && void this.append((number) => this.#home.persistence.storeUpdate(this.id, updateOf(number))),
-    () => noted(this.#home.persistence.getStateVector(this.id)),
-    () => this.#clear(),
-    () => this.#clear(),
-    () => random.chance(0.2) && this.#home.renew(),
+    () => void noted(this.#home.persistence.getStateVector(this.id)).catch(ignored),
+    () => random.chance(0.3) && this.#home.renew(),
   ];
 
-  async #release(): Promise<void> {
+  async reopen(): Promise<void> {
     const { doc, by, id } = this;
     if (doc === undefined) return;
     const { persistence } = this.#home;
@@ -276,12 +283,13 @@ class YjsDocument extends Live {
       const answer = this.asking(by);
       await noted(persistence.writeState(id, doc));
       // what could not be stored, another one may have, or it is told by `destroy`
-      const isHere = !toldOf.has(id) || (this.isAlone && !this.isOpen);
+      const isHere = !toldOf.has(id) || (this.isAlone && this.by === by);
       if (isHere && this.#home.closing === 0) answer('ok');
     };
     const stored = random.chance(0.8) ? store() : undefined;
     if (random.chance(0.5)) await stored;
     if (stored === undefined || random.chance(0.3)) doc.destroy();
+    if (random.chance(0.2)) await this.clear(); // while it is being released, or after that
     if (random.chance(0.3)) await pause(random.below(300));
     const isFree = !this.isOpen && persistence === this.#home.persistence && this.#home.closing === 0;
     if (isFree && !isOver()) this.open(random.chance(0.2) && !doc.isDestroyed ? doc : undefined);
@@ -295,10 +303,11 @@ class YjsDocument extends Live {
     }, ignored);
   }
 
-  async #clear(): Promise<void> {
-    if (!this.isAlone || !this.#isLoaded || !this.isOpen || this.#home.closing > 0) return;
-    await this.removeAll(() => this.#home.persistence.clearDocument(this.id));
-    if (random.chance(0.5)) await this.#release();
+  async clear(): Promise<void> {
+    if (!this.isAlone || !this.#isLoaded || this.#home.closing > 0) return;
+    const removed = this.removeAll(() => this.#home.persistence.clearDocument(this.id));
+    if (random.chance(0.7)) await removed;
+    if (random.chance(0.5)) await this.reopen();
   }
 }
 
@@ -372,6 +381,10 @@ class HocuspocusHome extends Home<ServedDocument> {
     }
   }
 
+  override async renew(): Promise<void> {
+    if (this.server !== undefined) await super.renew();
+  }
+
   protected async end(): Promise<void> {
     await this.#opening;
     const { server } = this;
@@ -398,13 +411,13 @@ class ServedDocument extends Live {
       const look = this.looking();
       try {
         const connection = await noted(server.hocuspocus.openDirectConnection(this.id));
+        if (server !== this.#home.server || this.isOpen) return void (await connection.disconnect());
         const doc = connection.document as Y.Doc; // it was just opened
         if (!known.has(doc)) look('opened', numbersIn(doc));
         const by = known.get(doc) ?? `live-${names++}`;
         known.set(doc, by);
         this.#connection = connection;
-        if (server === this.#home.server) this.take(doc, by);
-        else this.leave();
+        this.take(doc, by);
       } catch {
         await pause(20);
       }
@@ -418,25 +431,32 @@ class ServedDocument extends Live {
   }
 
   readonly others = [
-    () => this.#reopen(),
-    () => this.#reopen(),
-    () => this.#delete(),
+    () => this.reopen(),
+    () => this.reopen(),
+    () => this.clear(),
     () => random.chance(0.3) && this.#home.renew(),
   ];
 
-  async #reopen(): Promise<void> {
+  async reopen(): Promise<void> {
     const { server } = this.#home;
     if (!this.isOpen || server === undefined) return;
     this.leave();
     if (random.chance(0.5)) await this.#left;
+    if (random.chance(0.2) && server === this.#home.server) await this.#delete();
     await this.open(server);
   }
 
+  /** Not while it is being opened: it would have in memory what is deleted. */
+  async clear(): Promise<void> {
+    if (!this.isOpen) return;
+    await this.#delete();
+    if (random.chance(0.5)) await this.reopen();
+  }
+
   async #delete(): Promise<void> {
-    const { persistence } = this.#home;
-    if (!this.isAlone || !this.isOpen || persistence === undefined) return;
-    await this.removeAll(() => persistence.delete(this.id));
-    if (random.chance(0.5)) await this.#reopen();
+    const { persistence, closing } = this.#home;
+    if (this.isAlone && persistence !== undefined && closing === 0)
+      await this.removeAll(() => persistence.delete(this.id));
   }
 }
 
@@ -474,7 +494,12 @@ function mergedIn(path: string): Storage {
 const repeats = random.chance(0.6);
 
 function automergeIn(path: string): Storage {
-  const storage = new AutomergeRepoStorage(path, { ...options, ...(repeats ? { onError } : {}) });
+  const ids = life.stores.flatMap((store) => (store.path === path ? [store.id] : []));
+  // all that is called after that waits as well, and nobody is told of it
+  const tellOfAll = (error: Error) => {
+    for (const id of ids) onError(error, id);
+  };
+  const storage = new AutomergeRepoStorage(path, { ...options, ...(repeats ? { onError: tellOfAll } : {}) });
   const keyOf = (id: string, number: number) => [id, number % 3 === 0 ? 'snapshot' : 'incremental', `${number}`];
   return {
     append: (id, number) => called(number, (bytes) => storage.save(keyOf(id, number), bytes)),
@@ -534,14 +559,18 @@ class StoredDocument extends Subject {
   readonly others = [
     () => this.change(),
     () => this.read(() => this.#home.storage.load(this.id)),
-    () => this.#remove(),
+    () => this.clear(),
     () => void this.#removeOne(),
     () => this.#removeOne(),
-    () => noted(this.#home.storage.compact?.(this.id) ?? Promise.resolve()),
+    () => noted(this.#home.storage.compact?.(this.id) ?? Promise.resolve()).catch(ignored),
     () => random.chance(0.3) && this.#home.renew(),
   ];
 
-  async #remove(): Promise<void> {
+  reopen(): Promise<void> {
+    return this.#home.renew();
+  }
+
+  async clear(): Promise<void> {
     if (!this.isAlone || !this.isOpen) return;
     this.#recent = [];
     await this.remove(() => this.#home.storage.remove(this.id));
@@ -587,11 +616,9 @@ async function work(subject: Subject): Promise<void> {
       continue;
     }
     if (subject.isOpen) for (let i = random.below(random.chance(0.1) ? 200 : 12); i >= 0; i--) void subject.change();
-    try {
-      if (random.chance(0.3)) await random.pick(subject.others)();
-    } catch {
-      // that a read has failed, or something that is not told anyway
-    }
+    // what was rejected is made up for soon, and is met by those alone that are in time
+    if (toldOf.has(subject.id) && random.chance(0.4)) await (random.chance(0.5) ? subject.clear() : subject.reopen());
+    else if (random.chance(0.5)) await random.pick(subject.others)();
     await (random.chance(0.4) ? nextTurn() : pause(random.below(12)));
   }
 }
