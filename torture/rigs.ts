@@ -125,6 +125,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./documents-compacting.ts'),
     mostMinutes: 25,
   },
+  'documents-in-trouble': {
+    what: 'documents of Yjs, Hocuspocus, automerge-repo and others, in ordinary trouble of two kinds at once, their programs ended in every way',
+    load: () => import('./documents-in-trouble.ts'),
+    mostMinutes: 20,
+  },
   'postgresql-random-calls': {
     what: 'random calls on PostgreSQL, compared with the reference',
     load: () => import('./postgresql-random-calls.ts'),

@@ -16,6 +16,8 @@ export interface Told {
   calls: Call[];
   /** Whether a failure of a call whose promise had resolved was told. */
   isReported: boolean;
+  /** Of all failures that no promise tells. */
+  codes: Set<string>;
 }
 
 export interface Promised {
@@ -23,6 +25,8 @@ export interface Promised {
   all: boolean;
   /** Also snapshots, prunes and values whose promise has resolved. */
   everyKept: boolean;
+  /** With what calls may be rejected. */
+  codes: readonly string[];
   /** Whether calls are there up to some point. */
   inOrder: boolean;
   /** Whether a call that was rejected with this may be stored. */
@@ -40,14 +44,18 @@ export function toldBy(lines: readonly string[], isReported: (id: string) => boo
   const stores = new Map<string, Told>();
   const calls = new Map<string, Call>();
   const asked = new Map<string, Call[]>();
+  const toldOf = (id: string): Told => {
+    const told = stores.get(id) ?? { calls: [], isReported: isReported(id), codes: new Set() };
+    stores.set(id, told);
+    return told;
+  };
   for (const line of lines) {
     const [word, ...rest] = line.split(' ');
+    if (word === 'told') toldOf(rest[0] ?? '').codes.add(rest[1] ?? '');
     if (word === 'called') {
       const [kind, id = '', number, provider = ''] = rest;
       const call = { kind: kind as Call['kind'], number: Number(number), provider, isKept: false, failed: undefined };
-      const told = stores.get(id) ?? { calls: [], isReported: isReported(id) };
-      stores.set(id, told);
-      told.calls.push(call);
+      toldOf(id).calls.push(call);
       calls.set(rest.slice(0, 3).join(' '), call);
     }
     const call = calls.get(rest.slice(0, 3).join(' '));

@@ -11,7 +11,7 @@ import type { Rows } from '../tests/support/rows.ts';
 import { type Ended, Program } from './child-process.ts';
 import { Random } from './random.ts';
 import { type Report, type Rig, scaled, withFolder, within } from './rig.ts';
-import { brokenPromises, toldBy } from './told-calls.ts';
+import { brokenPromises, type Promised, type Told, toldBy } from './told-calls.ts';
 import { files } from './troubles.ts';
 
 const insides = ['lost worker', 'blocked', 'throwing'] as const;
@@ -26,7 +26,7 @@ export interface Life {
   told: string;
   stores: { path: string; id: string; providers: number }[];
   options: SDS_ProviderOptions;
-  style: (typeof styles)[number];
+  style: string;
   /** Whether it waits for its promises, at least to tell. */
   listens: boolean;
   ending: (typeof endings)[number];
@@ -62,6 +62,17 @@ export interface Scene {
   end(): Promise<void>;
 }
 
+/** What programs do, and how what is left of it is judged. */
+export interface Trade {
+  /** In children/. */
+  program: string;
+  styles: readonly string[];
+  /** Until their end begins, beyond the shortest time. */
+  mostMs: number;
+  /** What of a store is not as it was promised. */
+  broken(rows: Rows, id: string, told: Told, promised: Promised, life: Life): string[];
+}
+
 /** Has work done in lands of a kind, as many as there are to be at once. */
 export type Lands = (report: Report, work: (land: Land) => Promise<void>) => Promise<void>;
 
@@ -75,7 +86,12 @@ interface Befalls {
   lasts: number;
 }
 
-const styles = ['awaited', 'caught', 'bursts', 'awaited bursts', 'engine', 'engine', 'tools'] as const;
+const calling: Trade = {
+  program: 'working-in-trouble',
+  styles: ['awaited', 'caught', 'bursts', 'awaited bursts', 'engine', 'engine', 'tools'],
+  mostMs: 1500,
+  broken: brokenPromises,
+};
 const endings = ['close', 'natural', 'exit', 'error', 'SIGTERM, close', 'SIGTERM, exit', 'kill'] as const;
 /** Trouble that stays is over so long after the program's end began: `close()` waits for each call, however long that waits for a lock. */
 const LONGEST_MS = 15_000;
@@ -83,7 +99,7 @@ const LONGEST_MS = 15_000;
 const PATIENCE_MS = 60_000;
 
 /** @param most - how many processes share the stores, two at least if it is not one */
-export function inTrouble(lands: Lands, most = 1): Rig {
+export function inTrouble(lands: Lands, most = 1, trade = calling): Rig {
   return async ({ seed, scale, report }) => {
     const programs = scaled(250, scale);
     let next = 0;
@@ -92,7 +108,7 @@ export function inTrouble(lands: Lands, most = 1): Rig {
         while (next < programs) {
           const own = seed + next++;
           const failed = (error: Error) => report.violation(`seed ${own}: ${error.stack}`);
-          await live(own, land, most, join(folder, `${own}-told`), report).catch(failed);
+          await live(own, land, trade, most, join(folder, `${own}-told`), report).catch(failed);
         }
       }),
     );
@@ -104,7 +120,7 @@ interface Lived {
   program: Program;
 }
 
-async function live(own: number, land: Land, most: number, told: string, report: Report): Promise<void> {
+async function live(own: number, land: Land, trade: Trade, most: number, told: string, report: Report): Promise<void> {
   const random = new Random(own);
   const processes = most === 1 ? 1 : 2 + random.below(most - 1);
   const troubles = [troubleOf(random, land, processes), troubleOf(random, land, processes)];
@@ -112,11 +128,11 @@ async function live(own: number, land: Land, most: number, told: string, report:
   const scene = await land.sceneOf(own, kinds);
   if (scene === undefined) return;
   try {
-    const first = lifeOf(own, random, told, scene.places, troubles);
+    const first = lifeOf(own, random, trade, told, scene.places, troubles);
     const lives = [first];
     const env = { SDS_PERSISTENCE_WORKERS: String(1 + random.below(3)), ...scene.envOf(random) };
     for (let process = 1; process < processes; process++) {
-      const life = lifeOf(own, random, `${told}-${process}`, scene.places, troubles, process);
+      const life = lifeOf(own, random, trade, `${told}-${process}`, scene.places, troubles, process);
       lives.push({ ...life, stores: first.stores });
     }
     for (const { options } of lives) Object.assign(options, land.optionsOf(random));
@@ -156,7 +172,7 @@ async function live(own: number, land: Land, most: number, told: string, report:
     };
     for (const trouble of troubles) if (trouble.at < 0) begin(trouble);
     for (const life of lives)
-      lived.push({ life, program: new Program('working-in-trouble', [JSON.stringify(life)], [], env) });
+      lived.push({ life, program: new Program(trade.program, [JSON.stringify(life)], [], env) });
     const timers: NodeJS.Timeout[] = [];
     const endOf = async ({ life, program }: Lived): Promise<Ended | undefined> => {
       try {
@@ -210,7 +226,8 @@ async function live(own: number, land: Land, most: number, told: string, report:
     for (const line of lines) if (line.startsWith('wrong')) broken(line);
     const pathOf = new Map(life.stores.map(({ path, id }) => [id, path]));
     // what is told on stderr names the database, and not which of its stores
-    const told = toldBy(lines, (id) => program.errors.includes(scene.labelOf(pathOf.get(id) ?? '')));
+    const warnings = program.errors.split('\n').filter((line) => line.includes('SDS_PersistenceWarning'));
+    const told = toldBy(lines, (id) => warnings.some((line) => line.includes(scene.labelOf(pathOf.get(id) ?? ''))));
     for (const path of new Set(pathOf.values())) {
       const rows = await scene.rowsOf(path, broken);
       if (rows === undefined) continue;
@@ -225,6 +242,8 @@ async function live(own: number, land: Land, most: number, told: string, report:
           return failed !== 'worker-lost' || kind === 'patch' || !kinds.includes('lost worker');
         });
         if (odd !== undefined) broken(`${id}: ${JSON.stringify(odd)}`);
+        const ownCodes = [...codes, 'closed', ...(kinds.includes('lost worker') ? ['worker-lost'] : [])];
+        for (const code of store.codes) if (!ownCodes.includes(code)) broken(`${id}: told of ${code}`);
         report.count('calls', store.calls.length);
         report.count('calls that were acknowledged', store.calls.filter(({ isKept }) => isKept).length);
         report.count('calls that were rejected', store.calls.filter(({ failed }) => failed !== undefined).length);
@@ -232,10 +251,11 @@ async function live(own: number, land: Land, most: number, told: string, report:
         const promised = {
           all: !isKilled,
           everyKept: life.options.Acknowledge === 'committed',
+          codes,
           inOrder: isKilled && codes.length === 0,
           mayBeStored: (failed: string) => land.mayBeStored(failed, codes),
         };
-        for (const what of brokenPromises(rows, id, store, promised)) broken(what);
+        for (const what of trade.broken(rows, id, store, promised, life)) broken(what);
       }
     }
   }
@@ -268,6 +288,7 @@ function troubleOf(random: Random, { kinds }: Land, processes: number): Befalls 
 function lifeOf(
   seed: number,
   random: Random,
+  { styles, mostMs }: Trade,
   told: string,
   places: readonly string[],
   troubles: readonly Befalls[],
@@ -301,7 +322,7 @@ function lifeOf(
     style: random.pick(styles),
     listens: random.chance(0.6),
     ending: random.pick(endings),
-    lasts: 300 + random.below(1500),
+    lasts: 300 + random.below(mostMs),
     inside,
   };
 }

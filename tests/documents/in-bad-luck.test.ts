@@ -1,6 +1,7 @@
-/** Small slices of the rigs torture/documents-killed.ts and torture/documents-compacting.ts, which `npm run torture` runs as a whole. */
+/** Small slices of the rigs torture/documents-killed.ts, documents-compacting.ts and documents-in-trouble.ts, which `npm run torture` runs as a whole. */
 import { describe, expect, it } from 'vitest';
 import { runOn as compactOn, run as compactOnFiles } from '../../torture/documents-compacting.ts';
+import { run as runInTrouble } from '../../torture/documents-in-trouble.ts';
 import { runOn as killOn, run as killOnFiles } from '../../torture/documents-killed.ts';
 import { findingsOf, type Rig } from '../../torture/rig.ts';
 import { sliceOnPostgresql } from '../postgresql/slices.ts';
@@ -22,6 +23,11 @@ function slice(name: string, rig: Rig, scale: number): void {
 describe('SQLite', () => {
   slice(killed, killOnFiles, 0.015);
   slice(compacted, compactOnFiles, 0.02);
+  slice(
+    'programs in trouble of two kinds at once lose nothing untold, and nothing deleted comes back',
+    runInTrouble,
+    0.024,
+  );
 });
 
 describeOnPostgresql('PostgreSQL', () => {

@@ -1,30 +1,18 @@
 /** A program in ordinary trouble: makes calls in its style, tells of each what becomes of it, and ends as its life says. */
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { openSync, writeSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker';
 import { numbered, numberOf } from '../../tests/support/sync-engine.ts';
-import { livingWorkers } from '../living-workers.ts';
-import { Random } from '../random.ts';
 import { codeOf } from '../rig.ts';
-import type { Inside, Life } from '../two-troubles.ts';
+import { isOver, life, live, noted, random, say } from './in-trouble.ts';
 
-const life = JSON.parse(process.argv[2] ?? '{}') as Life;
-const random = new Random(life.seed + life.process);
 /** Numbers of each process are its own; those of the first one, which prunes, are below all others. */
 const FIRST = life.process * 1e9;
 const prunes = life.process === 0;
-// a file takes it at once, whatever its reader does, and keeps it after a SIGKILL
-const told = openSync(life.told, 'a');
-const say = (line: string) => writeSync(told, `${line}\n`);
-/** Of all calls. */
-const promises: Promise<unknown>[] = [];
 /** Of each store: a program that nothing slows down has a rest then. */
 const MOST_PATCHES = 8000;
 let names = 0;
 /** Some are under way at the same time. */
 let asked = 0;
-let isOver = false;
 
 class Opened {
   readonly name = `p${names++}`;
@@ -113,8 +101,7 @@ class Store {
   #call(kind: string, number: number, { name }: Opened, promise: Promise<void>, bytes?: Uint8Array): Promise<void> {
     const what = `${kind} ${this.#id} ${number}`;
     say(`called ${what} ${name}`);
-    promises.push(promise);
-    promise.catch((error: unknown) => say(`failed ${what} ${codeOf(error)}`));
+    noted(promise).catch((error: unknown) => say(`failed ${what} ${codeOf(error)}`));
     if (life.listens) {
       promise.then(() => {
         if (kind === 'patch' || kind === 'over') this.#kept.add(number);
@@ -128,9 +115,7 @@ class Store {
   /** A read sees what was acknowledged before it. */
   async load(): Promise<void> {
     const least = [...this.#kept];
-    const promise = random.pick(this.#opened).provider.loadStore();
-    promises.push(promise);
-    const { Snapshot, Patches } = await promise;
+    const { Snapshot, Patches } = await noted(random.pick(this.#opened).provider.loadStore());
     const pruned = Snapshot === undefined ? 0 : numberOf(Snapshot);
     const there = new Set(Patches.map(numberOf));
     const missing = least.filter((number) => number > pruned && !there.has(number));
@@ -152,9 +137,7 @@ class Store {
   async #ask(name: string, call: () => Promise<void>): Promise<void> {
     const what = `${this.#id} ${name} ${asked++}`;
     say(`asked ${what}`);
-    const promise = call();
-    promises.push(promise);
-    await promise.then(
+    await noted(call()).then(
       () => say(`answered ${what} ok`),
       (error: unknown) => say(`answered ${what} ${codeOf(error)}`),
     );
@@ -178,7 +161,7 @@ const ignored = () => undefined;
 const someTime = () => (random.chance(0.6) ? nextTurn() : pause(random.below(4)));
 const burst = (store: Store) => Array.from({ length: 1 + random.below(200) }, () => store.append());
 
-const styles: Record<Life['style'], (store: Store, step: number) => Promise<unknown>> = {
+const styles: Record<string, (store: Store, step: number) => Promise<unknown>> = {
   async awaited(store, step) {
     await store.append();
     if (step % 15 === 0) await store.checkpoint();
@@ -223,10 +206,10 @@ const others: ((store: Store) => unknown)[] = [
 ];
 
 async function work(store: Store): Promise<void> {
-  for (let step = 1; !isOver; step++) {
+  for (let step = 1; !isOver(); step++) {
     try {
       if (store.isFull) await pause(20);
-      else await styles[life.style](store, step);
+      else await styles[life.style]?.(store, step);
       if (random.chance(0.05)) await random.pick(others)(store);
     } catch {
       // it was told; a program whose calls fail at once waits a bit
@@ -235,91 +218,13 @@ async function work(store: Store): Promise<void> {
   }
 }
 
-const inside: Record<Inside, (lasts: number) => void> = {
-  'lost worker': () => {
-    const workers = [...livingWorkers];
-    if (workers.length > 0) void random.pick(workers).terminate();
-  },
-  blocked: (lasts) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.min(lasts, 500)),
-  throwing: (lasts) => {
-    const throws = () => {
-      throw new Error('of a subscriber');
-    };
-    const channels = [
-      'tracing:sds-persistence:commit:asyncEnd',
-      'sds-persistence:write-failed',
-      'sds-persistence:busy',
-    ];
-    for (const channel of channels) subscribe(channel, throws);
-    setTimeout(() => {
-      for (const channel of channels) unsubscribe(channel, throws);
-    }, lasts);
-  },
-};
-
-if (life.inside.some(({ kind }) => kind === 'throwing')) {
-  process.on('uncaughtException', (error) => {
-    if (error.message !== 'of a subscriber') process.exit(1);
-  });
-}
 const stores = life.stores.map(({ path, id, providers }) => new Store(path, id, providers));
-const working = Promise.all(stores.map(work));
-for (const { kind, at, lasts } of life.inside) setTimeout(() => inside[kind](lasts), at).unref();
-console.log('ready');
-
-async function closeAll(): Promise<void> {
-  await Promise.all(stores.map((store) => store.close()));
-}
-
-/** Looked at when nothing is left to come. */
-function tellUnsettled(): void {
-  let isSettled = false;
-  void Promise.allSettled(promises).then(() => {
-    isSettled = true;
-  });
-  process.once('exit', () => {
-    if (!isSettled) say('wrong: a promise was never settled');
-  });
-}
-
-/** Some more calls in the same turn; not where one of them may be refused, which nobody would hear of. */
-function lastCalls(): void {
-  if (life.options.Overflow === 'reject') return;
-  for (const store of stores) if (store.isOpen) store.append().catch(ignored);
-}
-
-const endings: Record<Exclude<Life['ending'], 'kill'>, () => unknown> = {
-  async close() {
-    isOver = true;
-    await working;
-    await closeAll();
-    tellUnsettled();
+live({
+  work: () => Promise.all(stores.map(work)),
+  close: () => Promise.all(stores.map((store) => store.close())),
+  /** Not where one of them may be refused, which nobody would hear of. */
+  lastCalls() {
+    if (life.options.Overflow === 'reject') return;
+    for (const store of stores) if (store.isOpen) store.append().catch(ignored);
   },
-  natural() {
-    isOver = true;
-    process.once('beforeExit', tellUnsettled);
-  },
-  exit() {
-    lastCalls();
-    process.exit(0);
-  },
-  error() {
-    lastCalls();
-    throw new Error('nobody catches this');
-  },
-  async 'SIGTERM, close'() {
-    isOver = true;
-    await closeAll();
-    process.exit(0);
-  },
-  'SIGTERM, exit'() {
-    lastCalls();
-    process.exit(0);
-  },
-};
-
-if (life.ending !== 'kill') {
-  const end = endings[life.ending];
-  if (life.ending.startsWith('SIGTERM')) process.once('SIGTERM', end);
-  else setTimeout(end, life.lasts);
-}
+});

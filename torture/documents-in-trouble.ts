@@ -1,0 +1,61 @@
+/**
+ * Programs like those of two-troubles.ts that keep documents: by YjsPersistence, a server of Hocuspocus, MergedDocuments, or the storage of
+ * automerge-repo. Each change is a number. What was reported as stored has to be there, what was deleted may not come back, and what is lost
+ * has to be told.
+ */
+import type { Rows } from '../tests/support/rows.ts';
+import { changesIn, LASTING } from './numbered-changes.ts';
+import type { Promised, Told } from './told-calls.ts';
+import { files } from './troubles.ts';
+import { inTrouble, type Life, type Trade } from './two-troubles.ts';
+
+type Wanted = 'there' | 'gone' | 'either';
+
+function broken(rows: Rows, id: string, told: Told, promised: Promised, life: Life): string[] {
+  const { there, isWaiting } = changesIn(rows, life.style, id);
+  const isWhole = promised.all && !told.isReported && !mayForget(life, told, promised);
+  const wanted = new Map<number, Wanted>();
+  for (const { kind, number, isKept, failed } of told.calls) {
+    const isSure = failed === undefined && (isKept || isWhole);
+    const isNot = failed !== undefined && !promised.mayBeStored(failed);
+    const set = (one: number, to: Wanted) => {
+      const from = wanted.get(one) ?? 'gone';
+      wanted.set(one, isSure ? to : isNot || from === to ? from : 'either');
+    };
+    if (kind === 'patch') set(number, 'there');
+    else if (kind === 'release') set(number, 'gone');
+    else for (const one of wanted.keys()) if (one <= number) set(one, 'gone');
+  }
+  const named = (what: string, odd: number[]) =>
+    odd.length === 0 ? [] : [`${id}: ${odd.length} of ${wanted.size} changes ${what}, as ${odd[0]}`];
+  const of = (to: Wanted) => [...wanted].flatMap(([number, one]) => (one === to ? [number] : []));
+  return [
+    ...named(
+      'are missing',
+      of('there').filter((number) => !there.has(number)),
+    ),
+    ...named(
+      'are there that were rejected or deleted',
+      of('gone').filter((number) => there.has(number)),
+    ),
+    ...(isWaiting && isWhole ? [`${id}: a part waits for changes that are not there`] : []),
+  ];
+}
+
+/** What the storage of automerge-repo is yet to carry out again is lost with the process, which does not live on for what no time helps. */
+function mayForget({ style, ending, options }: Life, { codes }: Told, promised: Promised): boolean {
+  if (style !== 'automerge-repo' || ending === 'SIGTERM, close') return false;
+  const isRepeating = codes.size > 0;
+  if (ending === 'close' || ending === 'natural')
+    return isRepeating && promised.codes.some((code) => LASTING.includes(code));
+  return options.Overflow === 'reject' || isRepeating;
+}
+
+export const keeping: Trade = {
+  program: 'keeping-in-trouble',
+  styles: ['yjs', 'yjs', 'hocuspocus', 'merged', 'automerge-repo'],
+  mostMs: 2500,
+  broken,
+};
+
+export const run = inTrouble(files, 1, keeping);
