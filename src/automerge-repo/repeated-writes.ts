@@ -24,8 +24,8 @@ export class RepeatedWrites {
   readonly #writes = new Set<Write>();
   #pause = new GrowingPause();
   #finishing: Promise<void> | undefined;
-  /** Whether one has failed, but for want of room, since all were finished: they are carried out one after the other. */
-  #isRepeating = false;
+  /** What the last one that failed, but for want of room, has failed with since all were finished: they are carried out one after the other. */
+  #told: SDS_PersistenceErrorCode | undefined;
   /** Whether one was refused for want of room, and it, or one behind it, was not carried out again. */
   #lacksRoom = false;
   #isClosing = false;
@@ -41,7 +41,7 @@ export class RepeatedWrites {
 
   /**
    * @param call - may be called again later, with the same effect
-   * @param tell - told of a failure that leads to another attempt, if it is the first one since all was stored; not of want of room
+   * @param tell - told of a failure that leads to another attempt, unless the one before had the same code and not all was stored since; not of want of room
    * @returns once the write and all before it are stored
    * @throws at once what lasts, and whatever else is not tried again
    */
@@ -54,7 +54,7 @@ export class RepeatedWrites {
   }
 
   get #isOneByOne(): boolean {
-    return this.#isRepeating && !this.#isClosing;
+    return this.#told !== undefined && !this.#isClosing;
   }
 
   #carryOut(write: Write): void {
@@ -83,7 +83,7 @@ export class RepeatedWrites {
       }
     }
     this.#pause = new GrowingPause();
-    this.#isRepeating = false;
+    this.#told = undefined;
     this.#finishing = undefined;
   }
 
@@ -102,8 +102,8 @@ export class RepeatedWrites {
         void this.#reject(write, error);
       } else {
         for (const one of this.#writes) one.attempt = undefined; // they are to be stored behind this one
-        if (!this.#isRepeating) write.tell(error);
-        this.#isRepeating = true;
+        if (error.code !== this.#told) write.tell(error);
+        this.#told = error.code;
         await this.#pause.next(mayPass(error));
       }
     }

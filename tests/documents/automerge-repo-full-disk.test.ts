@@ -197,3 +197,21 @@ it.each([
   const ended = await runRepoProgram(program, file);
   expect(ended).toEqual({ code: 0, signal: null, stdout: `${why}\n`, stderr: '' });
 });
+
+it('a program that was told that the file is locked is told as well that no time helps any more', async () => {
+  const file = freshFile();
+  const program = `const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+    const fs = process.getBuiltinModule('node:fs');
+    const lock = new DatabaseSync(file);
+    lock.exec('BEGIN EXCLUSIVE; CREATE TABLE notes (text)');
+    const onError = ({ code }) => {
+      console.log(code);
+      if (!lock.isOpen) return;
+      lock.close();
+      fs.writeFileSync(file, 'this is a text, and no database');
+    };
+    const storage = new AutomergeRepoStorage(file, { busyTimeoutMs: 10, onError });
+    storage.save(['document'], patchOf('typed'));`;
+  const ended = await runRepoProgram(program, file);
+  expect(ended).toEqual({ code: 0, signal: null, stdout: 'database-busy\nopen-failed\n', stderr: '' });
+});
