@@ -13,7 +13,7 @@ type Wanted = 'there' | 'gone' | 'either';
 
 function broken(rows: Rows, id: string, told: Told, promised: Promised, life: Life): string[] {
   const { there, isWaiting } = changesIn(rows, life.style, id);
-  const isWhole = promised.all && !told.isReported && !mayForget(life, told, promised);
+  const isWhole = promised.all && !told.isReported && !mayForget(life, told);
   const wanted = new Map<number, Wanted>();
   for (const { kind, number, isKept, failed } of told.calls) {
     const isSure = failed === undefined && (isKept || isWhole);
@@ -42,13 +42,11 @@ function broken(rows: Rows, id: string, told: Told, promised: Promised, life: Li
   ];
 }
 
-/** What the storage of automerge-repo is yet to carry out again is lost with the process, which does not live on for what no time helps. */
-function mayForget({ style, ending, options }: Life, { codes }: Told, promised: Promised): boolean {
+/** What the storage of automerge-repo is yet to carry out again is lost with the process, which does not live on for what no time helps: it was told of that. */
+function mayForget({ style, ending, options }: Life, { codes }: Told): boolean {
   if (style !== 'automerge-repo' || ending === 'SIGTERM, close') return false;
-  const isRepeating = codes.size > 0;
-  if (ending === 'close' || ending === 'natural')
-    return isRepeating && promised.codes.some((code) => LASTING.includes(code));
-  return options.Overflow === 'reject' || isRepeating;
+  if (ending === 'close' || ending === 'natural') return LASTING.some((code) => codes.has(code));
+  return options.Overflow === 'reject' || codes.size > 0;
 }
 
 export const keeping: Trade = {
