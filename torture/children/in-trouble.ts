@@ -75,6 +75,8 @@ export function live({ work, close, lastCalls, letEnd, givesUp }: Work): void {
   const working = work();
   for (const { kind, at, lasts } of life.inside) setTimeout(() => inside[kind](lasts), at).unref();
   console.log('ready');
+  // as a server does; else it ends once all that it waits for is given up
+  if (life.ending === 'kill' || life.ending.startsWith('SIGTERM')) setInterval(() => {}, 1000);
   if (life.ending === 'kill') return;
   const endings: Record<Exclude<Life['ending'], 'kill'>, () => unknown> = {
     async close() {

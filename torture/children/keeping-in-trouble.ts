@@ -143,6 +143,7 @@ abstract class Home<Used extends Subject> {
   protected readonly path: string;
   /** Some of it may be closed: that may store yet what is deleted meanwhile, or fail to do so. */
   closing = 0;
+  #ending: Promise<unknown> = Promise.resolve();
 
   constructor(path: string) {
     this.path = path;
@@ -154,9 +155,12 @@ abstract class Home<Used extends Subject> {
 
   /** A document whose failure is not told of is stored. */
   async close(): Promise<void> {
-    this.closing++;
+    // whoever closes while something is being closed waits for that as well
+    const others = this.closing++ > 0 ? this.#ending : undefined;
     const answers = this.subjects.map((subject) => [subject.id, subject.asking()] as const);
-    const outcome = await noted(this.end()).then(() => 'ok', codeOf);
+    const ended = noted(this.end());
+    this.#ending = Promise.allSettled([ended, others]).then(() => Promise.all([ended, others]));
+    const outcome = await this.#ending.then(() => 'ok', codeOf);
     for (const [id, answer] of answers) answer(toldOf.has(id) ? outcome : 'ok');
   }
 
