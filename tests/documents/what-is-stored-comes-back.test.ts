@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import type { YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
+import type { YjsPersistence, YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
@@ -225,6 +225,30 @@ it.each([
   const restored = new Y.Doc({ gc: false });
   await persistence.bindState('notes', restored);
   expect(textOf(restored)).toBe('');
+it.each([
+  ['getYDoc', (persistence: YjsPersistence<Y.Doc>) => persistence.getYDoc('notes')],
+  ['getStateVector', (persistence: YjsPersistence<Y.Doc>) => persistence.getStateVector('notes')],
+  ['getDiff', (persistence: YjsPersistence<Y.Doc>) => persistence.getDiff('notes', new Uint8Array([0]))],
+])(
+  'a document that keeps what was deleted (gc: false) is merged with it by %s as well, while it is bound',
+  async (_, ask) => {
+    const file = freshFile();
+    const persistence = persistenceOn(file);
+    const doc = new Y.Doc({ gc: false });
+    await persistence.bindState('notes', doc);
+    doc.getText('text').insert(0, 'first');
+    const snapshot = Y.snapshot(doc);
+    doc.getText('text').delete(0, 5);
+    await storeUnmerged(file, updatesOf('x'.repeat(600)));
+    await ask(persistence);
+    expect(rowsOf(file)).toMatchObject({ snapshots: [{}], patches: [] });
+    await persistence.writeState('notes', doc);
+    const restored = new Y.Doc({ gc: false });
+    await persistence.bindState('notes', restored);
+    expect(textOf(Y.createDocFromSnapshot(restored, snapshot))).toBe('first');
+  },
+);
+
   expect(textOf(Y.createDocFromSnapshot(restored, snapshot))).toBe('first');
 });
 
