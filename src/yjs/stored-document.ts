@@ -92,16 +92,17 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
 
   /**
    * What of the stored updates waits is stored already; what has waited for them becomes part of the document, which nobody else
-   * tells of: then all of it is stored.
+   * tells of: then all of it is stored. So it is if a listener throws just then: an observer may have changed the document.
    */
   apply(updates: readonly Uint8Array[]): void {
     const { hasUntold } = this;
     try {
+    const wasMute = this.#isMute;
       applyAll(this.Y, this.doc, updates, this.origin, (error) =>
         this.isNotApplied(this.documents.trouble.about(this.log.name, error)),
       );
     } finally {
-      if (hasUntold) this.appendAll();
+      if (hasUntold || this.#isMute !== wasMute) this.appendAll();
       else this.#allIsStored();
     }
   }
