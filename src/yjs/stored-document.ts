@@ -77,18 +77,18 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   }
 
   /** Whether Yjs tells nobody of any change: within a transaction, and for ever behind one of which a listener has thrown. */
-  get #isMute(): boolean {
+  protected get isMute(): boolean {
     return (this.doc._transactionCleanups?.length ?? 0) > 0;
   }
 
   /** Whether it has something that is not stored, and of which nobody was told. */
   get hasUntold(): boolean {
-    return this.lacksWaiting || (this.#isMute && !isSame(this.state(), this.#storedOfMute));
+    return this.lacksWaiting || (this.isMute && !isSame(this.state(), this.#storedOfMute));
   }
 
   #allIsStored(): void {
     this.#storedOfWaiting = this.#waiting;
-    this.#storedOfMute = this.#isMute ? this.state() : undefined;
+    this.#storedOfMute = this.isMute ? this.state() : undefined;
   }
 
   /**
@@ -97,13 +97,13 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
    */
   apply(updates: readonly Uint8Array[]): void {
     const { hasUntold } = this;
-    const wasMute = this.#isMute;
+    const wasMute = this.isMute;
     try {
       applyAll(this.Y, this.doc, updates, this.origin, (error) =>
         this.isNotApplied(this.documents.trouble.about(this.log.name, error)),
       );
     } finally {
-      if (hasUntold || this.#isMute !== wasMute) this.appendAll();
+      if (hasUntold || this.isMute !== wasMute) this.appendAll();
       else this.#allIsStored();
     }
   }

@@ -287,7 +287,7 @@ console.log('still here');`;
     expect(await storedText(file)).toBe(textOf(doc));
   });
 
-  it('has a listener that throws while Hocuspocus serves it: what is changed after that is stored when it is unloaded', async () => {
+  it('has a listener that throws while Hocuspocus serves it: what is changed after that is stored by onStoreDocument, and when it is unloaded', async () => {
     const file = freshFile();
     const { server } = await serve(file);
     const opened = await server.hocuspocus.openDirectConnection('notes');
@@ -297,9 +297,12 @@ console.log('still here');`;
     });
     expect(() => type(served, 'a')).toThrow('on purpose');
     type(served, 'bc');
+    await (await server.hocuspocus.openDirectConnection('notes')).disconnect(); // which has it stored, and not unloaded
+    expect(await storedText(file)).toBe('abc');
+    type(served, 'd');
     await opened.disconnect();
     await server.destroy();
-    expect(await storedText(file)).toBe('abc');
+    expect(await storedText(file)).toBe('abcd');
   });
 
   it('that is bound by one name is not bound by another', async () => {
