@@ -61,6 +61,11 @@ export class CompactedLog extends DocumentLog {
     return (await keptAliveFor(COMPACTED_WITHIN_MS, compacted)) ?? false;
   }
 
+  /** Whether it is being compacted: closed meanwhile, it would be in vain. */
+  get isCompacting(): boolean {
+    return this.#compacting !== undefined;
+  }
+
   /** No call rejects with what it fails with. */
   #compactByItself(isWaitedFor: boolean): void {
     if (this.#compacting !== undefined || this.isClosing) return;
