@@ -61,6 +61,11 @@ export class CompactedLog extends DocumentLog {
     return (await keptAliveFor(COMPACTED_WITHIN_MS, compacted)) ?? false;
   }
 
+  /** Whether it is being compacted: closed meanwhile, it would be in vain. */
+  get isCompacting(): boolean {
+    return this.#compacting !== undefined;
+  }
+
   /** No call rejects with what it fails with. */
   #compactByItself(isWaitedFor: boolean): void {
     if (this.#compacting !== undefined || this.isClosing) return;
@@ -127,10 +132,16 @@ export class CompactedLog extends DocumentLog {
       return store;
     };
     try {
-      return await this.#merging(order, load);
+      return await this.#mergedAs(order, load);
     } catch (error) {
       throw isLoaded ? this.trouble.about(this.name, error as SDS_PersistenceError) : error; // the load's says it
     }
+  }
+
+  /** As the document is that is open in this process, for a call as well: it may keep what was deleted. */
+  get #mergedAs(): Merging {
+    const { ofLive } = this;
+    return ofLive instanceof CompactedLog ? ofLive.#merging : this.#merging;
   }
 
   /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */

@@ -93,8 +93,17 @@ export abstract class DocumentLog {
     }
   }
 
+  #allOfIt(): DocumentLog[] {
+    return [this, ...this.#others()];
+  }
+
+  /** That of the document which is open in this process, if it is. */
+  protected get ofLive(): DocumentLog | undefined {
+    return this.#allOfIt().find((log) => log.#live !== undefined);
+  }
+
   #thatHadIt(): DocumentLog[] {
-    return [this, ...this.#others()].filter(({ provider }) => !provider.mayComeFree);
+    return this.#allOfIt().filter(({ provider }) => !provider.mayComeFree);
   }
 
   /** Has the store again that was lost, once it is free: not before all providers are closed that have had it. */
@@ -104,7 +113,7 @@ export abstract class DocumentLog {
       // one that is being closed makes no further attempt, but for a live one, which asks for it by itself
       if (!log.isClosing || log === this) log.#beginAnew();
     }
-    await Promise.allSettled([this, ...this.#others()].map((log) => log.#left));
+    await Promise.allSettled(this.#allOfIt().map((log) => log.#left));
   }
 
   #beginAnew(): void {

@@ -12,8 +12,8 @@ import { refusal, shown } from './refusal.ts';
 import { Trouble } from './trouble.ts';
 
 /**
- * A log that was opened for a call is kept for the next one: for so long, and up to twice. On PostgreSQL it owns the document meanwhile,
- * for which another process waits.
+ * A log that was opened for a call is kept for the next one: for so long, and up to twice, and while it is compacted. On PostgreSQL it
+ * owns the document meanwhile, for which another process waits.
  */
 const KEEP_MS = 1000;
 
@@ -170,7 +170,7 @@ export class Documents {
   #sweepLater(): void {
     later(() => {
       for (const [name, kept] of this.#kept) {
-        if (kept.calls === 0 && !kept.isUsed) {
+        if (kept.calls === 0 && !kept.isUsed && !kept.log.isCompacting) {
           this.#kept.delete(name);
           void Promise.allSettled([this.close(kept.log)]); // what is not stored was told by the log
         }

@@ -152,7 +152,7 @@ export class HocuspocusPersistence {
     const open = this.#open.get(document);
     if (open === undefined) return;
     try {
-      await open.log.flush(); // what waits for other updates, and what other servers store, has time until it is unloaded
+      await open.storeChanged();
     } catch (error) {
       if (this.#isLasting(error)) {
         instance.closeConnections(payload.documentName); // their clients go where it belongs

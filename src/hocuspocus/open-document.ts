@@ -57,6 +57,12 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     this.#isSettled();
   }
 
+  /** Resolves once what was changed is stored; what waits for other updates, and what other servers store, has time until it is unloaded. */
+  async storeChanged(): Promise<void> {
+    if (this.isMute) this.#appendRest();
+    await this.log.flush();
+  }
+
   /** Resolves once all of it is stored, with what waits for other updates, and what was left to other servers. */
   async storeAll(): Promise<void> {
     this.#appendRest();

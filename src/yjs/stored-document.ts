@@ -21,7 +21,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   protected readonly documents: Documents;
   protected readonly origin: object;
   /** What waits in the document for updates that are not there yet, as far as it is stored: Yjs tells nobody that it came. */
-  #storedOfWaiting: readonly unknown[] = [null, null];
+  #storedOfWaiting: readonly (Uint8Array | null)[] = [null, null];
   /** All of the document as it was last stored, or deleted, while Yjs told nobody of its changes. */
   #storedOfMute: Uint8Array | undefined;
   isLeaving = false;
@@ -65,43 +65,45 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
 
   // ---- what Yjs tells nobody of ----------------------------------------------------------------------
 
-  get #waiting(): readonly unknown[] {
+  /** Yjs puts another update in the place of each with whatever comes, often of the same bytes. */
+  get #waiting(): readonly (Uint8Array | null)[] {
     const { pendingStructs, pendingDs } = this.doc.store;
-    return [pendingStructs?.update ?? null, pendingDs]; // Yjs adds to the structs by putting another update in there
+    return [pendingStructs?.update ?? null, pendingDs];
   }
 
   /** Whether something waits for other updates that is not stored. */
   protected get lacksWaiting(): boolean {
-    return this.#waiting.some((one, index) => one !== this.#storedOfWaiting[index]);
+    return this.#waiting.some((one, index) => !isSame(one, this.#storedOfWaiting[index]));
   }
 
   /** Whether Yjs tells nobody of any change: within a transaction, and for ever behind one of which a listener has thrown. */
-  get #isMute(): boolean {
+  protected get isMute(): boolean {
     return (this.doc._transactionCleanups?.length ?? 0) > 0;
   }
 
   /** Whether it has something that is not stored, and of which nobody was told. */
   get hasUntold(): boolean {
-    return this.lacksWaiting || (this.#isMute && !isSame(this.state(), this.#storedOfMute));
+    return this.lacksWaiting || (this.isMute && !isSame(this.state(), this.#storedOfMute));
   }
 
   #allIsStored(): void {
     this.#storedOfWaiting = this.#waiting;
-    this.#storedOfMute = this.#isMute ? this.state() : undefined;
+    this.#storedOfMute = this.isMute ? this.state() : undefined;
   }
 
   /**
    * What of the stored updates waits is stored already; what has waited for them becomes part of the document, which nobody else
-   * tells of: then all of it is stored.
+   * tells of: then all of it is stored. So it is if a listener throws just then: an observer may have changed the document.
    */
   apply(updates: readonly Uint8Array[]): void {
     const { hasUntold } = this;
+    const wasMute = this.isMute;
     try {
       applyAll(this.Y, this.doc, updates, this.origin, (error) =>
         this.isNotApplied(this.documents.trouble.about(this.log.name, error)),
       );
     } finally {
-      if (hasUntold) this.appendAll();
+      if (hasUntold || this.isMute !== wasMute) this.appendAll();
       else this.#allIsStored();
     }
   }
@@ -148,6 +150,7 @@ export function applyAll<Doc extends YjsDoc>(
   }, origin);
 }
 
-function isSame(bytes: Uint8Array, others: Uint8Array | undefined): boolean {
-  return bytes.length === others?.length && bytes.every((byte, at) => byte === others[at]);
+function isSame(bytes: Uint8Array | null, others: Uint8Array | null | undefined): boolean {
+  if (bytes === others) return true;
+  return bytes !== null && bytes.length === others?.length && bytes.every((byte, at) => byte === others[at]);
 }

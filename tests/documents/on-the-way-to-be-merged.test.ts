@@ -11,7 +11,17 @@ import { livingWorkers } from '../../torture/living-workers.ts';
 import { Random } from '../../torture/random.ts';
 import { place } from '../package/a-fresh-machine.ts';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
-import { mergingThreads, persistenceOn, rubbish, storedText, textOf, type, updateOf } from './documents.ts';
+import {
+  mergingThreads,
+  persistenceOn,
+  rubbish,
+  storedText,
+  storeUnmerged,
+  textOf,
+  type,
+  updateOf,
+  updatesOf,
+} from './documents.ts';
 
 const large = 'x'.repeat(400_000);
 
@@ -155,6 +165,29 @@ it('a database that can not be read for a while holds up the merges of no other 
   lock.exec('COMMIT');
   lock.close();
   await merged;
+});
+
+it('a document that is merged for longer than whoever asked for something of it waits for that: the merge goes on, and is stored', async () => {
+  const file = freshFile();
+  const { yjs, begins, goOn } = yjsThatWaits();
+  await storeUnmerged(file, updatesOf('x'.repeat(600)));
+  const { waitAsync } = Atomics;
+  let sweeps = 0;
+  const hundredfold: typeof waitAsync = (cell: never, at: number, value: never, timeout = Number.POSITIVE_INFINITY) => {
+    if (timeout === 1000) sweeps++;
+    return waitAsync(cell, at, value, timeout / 100);
+  };
+  Atomics.waitAsync = hundredfold;
+  onTestFinished(() => {
+    Atomics.waitAsync = waitAsync;
+  });
+  const persistence = persistenceOn(file, { yjs });
+  await persistence.getStateVector('notes');
+  await begins();
+  sweeps = 0;
+  await expect.poll(() => sweeps).toBeGreaterThan(3); // nobody has used it since the first one
+  goOn();
+  await expect.poll(() => rowsOf(file)).toMatchObject({ snapshots: [{}], patches: [] });
 });
 
 it('the committing thread ends while a document is merged: the next one stores what was merged', async () => {

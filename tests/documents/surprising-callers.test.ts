@@ -269,7 +269,25 @@ console.log('still here');`;
     },
   );
 
-  it('has a listener that throws while Hocuspocus serves it: what is changed after that is stored when it is unloaded', async () => {
+  it('has a listener that throws while it is loaded: what an observer has changed just then is stored when it is released', async () => {
+    const file = freshFile();
+    const onPurpose = new Error('on purpose');
+    const persistence = persistenceOn(file, { onError: () => undefined });
+    await persistence.storeUpdate('notes', updateOf('stored'));
+    const doc = new Y.Doc();
+    doc.getText('text').observe(() => {
+      if (textOf(doc) === 'stored') type(doc, ', and more');
+    });
+    doc.once('afterTransactionCleanup', () => {
+      throw onPurpose;
+    });
+    await expect(persistence.bindState('notes', doc)).rejects.toBe(onPurpose);
+    await persistence.writeState('notes', doc);
+    expect(textOf(doc)).toBe('stored, and more');
+    expect(await storedText(file)).toBe(textOf(doc));
+  });
+
+  it('has a listener that throws while Hocuspocus serves it: what is changed after that is stored by onStoreDocument, and when it is unloaded', async () => {
     const file = freshFile();
     const { server } = await serve(file);
     const opened = await server.hocuspocus.openDirectConnection('notes');
@@ -279,9 +297,12 @@ console.log('still here');`;
     });
     expect(() => type(served, 'a')).toThrow('on purpose');
     type(served, 'bc');
+    await (await server.hocuspocus.openDirectConnection('notes')).disconnect(); // which has it stored, and not unloaded
+    expect(await storedText(file)).toBe('abc');
+    type(served, 'd');
     await opened.disconnect();
     await server.destroy();
-    expect(await storedText(file)).toBe('abc');
+    expect(await storedText(file)).toBe('abcd');
   });
 
   it('that is bound by one name is not bound by another', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import type { YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
+import type { YjsPersistence, YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
@@ -72,6 +72,24 @@ it('whoever waits for a document to be loaded, as Yjs has it, goes on once what 
   await persistence.writeState('notes', doc);
   await persistence.bindState('notes', doc);
   expect(loads).toHaveBeenCalledTimes(1);
+});
+
+it('what waits for updates that never come is stored once, however often Yjs writes it anew', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const missed = new Y.Doc();
+  type(missed, 'missed');
+  const deleted: Uint8Array[] = [];
+  missed.on('update', (update: Uint8Array) => deleted.push(update));
+  missed.getText('text').delete(0, 6);
+  for (const update of [deleted[0], updateOf('a'), updateOf('b')] as Uint8Array[]) {
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    Y.applyUpdate(doc, update);
+    await persistence.writeState('notes', doc);
+    expect(doc.store.pendingDs).not.toBe(null);
+  }
+  expect(rowsOf(file).patches).toHaveLength(3);
 });
 
 it('what comes from the database has the persistence as its origin, and is not stored again', async () => {
@@ -206,6 +224,30 @@ it('a document that keeps what was deleted (gc: false) is merged with it', async
   expect(textOf(restored)).toBe('');
   expect(textOf(Y.createDocFromSnapshot(restored, snapshot))).toBe('first');
 });
+
+it.each([
+  ['getYDoc', (persistence: YjsPersistence<Y.Doc>) => persistence.getYDoc('notes')],
+  ['getStateVector', (persistence: YjsPersistence<Y.Doc>) => persistence.getStateVector('notes')],
+  ['getDiff', (persistence: YjsPersistence<Y.Doc>) => persistence.getDiff('notes', new Uint8Array([0]))],
+])(
+  'a document that keeps what was deleted (gc: false) is merged with it by %s as well, while it is bound',
+  async (_, ask) => {
+    const file = freshFile();
+    const persistence = persistenceOn(file);
+    const doc = new Y.Doc({ gc: false });
+    await persistence.bindState('notes', doc);
+    doc.getText('text').insert(0, 'first');
+    const snapshot = Y.snapshot(doc);
+    doc.getText('text').delete(0, 5);
+    await storeUnmerged(file, updatesOf('x'.repeat(600)));
+    await ask(persistence);
+    expect(rowsOf(file)).toMatchObject({ snapshots: [{}], patches: [] });
+    await persistence.writeState('notes', doc);
+    const restored = new Y.Doc({ gc: false });
+    await persistence.bindState('notes', restored);
+    expect(textOf(Y.createDocFromSnapshot(restored, snapshot))).toBe('first');
+  },
+);
 
 it.each([
   ['that answers without looking', () => false],
