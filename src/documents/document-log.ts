@@ -289,7 +289,11 @@ export abstract class DocumentLog {
   /** Resolves once all that was appended is stored; if some of that was rejected, the whole document. Another call tries again. */
   async flush(): Promise<void> {
     const removals = this.#removals;
-    await this.#flush();
+    try {
+      await this.#flush();
+    } catch (error) {
+      if (removals === this.#removals) throw error; // else whoever waits would hand over, or tell of, what is deleted
+    }
     // what was removed meanwhile is not missed, unless that fails
     if (removals !== this.#removals) await this.flush();
   }
