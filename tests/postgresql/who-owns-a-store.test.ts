@@ -485,6 +485,28 @@ describeOnPostgresql('who owns a store', () => {
     await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
   });
 
+  it('one that was lost stays so when its claim comes back with an older state of the database, and it is asked for along with others', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const [owner, kept] = [open(url, 'store'), open(url, 'kept')];
+    await Promise.all([owner.appendPatch(patchOf(1), 1), kept.appendPatch(patchOf(1), 1)]);
+    const taken = "WHERE store_id = 'store'";
+    await server.query(`CREATE TABLE older AS SELECT * FROM sds_claims ${taken}`, [], database);
+    // as if another process had taken it over
+    await server.query(`DELETE FROM sds_claims ${taken}`, [], database);
+    proxy.cutNow();
+    await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
+    await server.query('INSERT INTO sds_claims SELECT * FROM older', [], database);
+    const client = await server.connect(database);
+    await client.query('BEGIN; LOCK TABLE sds_patches');
+    const written = kept.appendPatch(patchOf(2), 2);
+    const providers = ['other', 'store'].map((store) => open(url, store, { BusyTimeoutMs: 0 }));
+    await workersHear(); // of both, which are claimed together
+    await client.query('COMMIT');
+    await client.end();
+    await Promise.all([written, providers[0]?.ready()]);
+    await expect(owner.appendPatch(patchOf(3), 3)).rejects.toMatchObject({ code: 'fenced' });
+  });
+
   it('one that was lost stays so when its process registers anew while somebody has locked it', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const owner = open(url, 'store', { BusyTimeoutMs: 0 });

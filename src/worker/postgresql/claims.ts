@@ -119,7 +119,8 @@ export class Claims {
     for (const caller of callers) {
       const { stored } = storedName(caller.storeId);
       const claim = this.#claims.get(stored);
-      if (!suffices(claim, caller) && !wanted.has(stored)) wanted.set(stored, caller);
+      // a claim of one that is lost may be there again: with an older state of the database
+      if (claim !== 'lost' && !suffices(claim, caller) && !wanted.has(stored)) wanted.set(stored, caller);
     }
     const stored = [...wanted.keys()];
     return inTransaction(connection, async () => {
