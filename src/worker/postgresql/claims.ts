@@ -87,7 +87,7 @@ export class Claims {
     if (suffices(claim, caller)) return;
     const others = [...this.#coming];
     const isGranted = await this.#claimAll(connection, [caller, ...others], caller).catch((error) => {
-      if (others.length === 0 || connection.lost) throw error;
+      if (others.length === 0 || connection.lost || mustRegister(error)) throw error; // then all are tried again together
       // it may be another one's store that is in the way
       return this.#claimAll(connection, [caller], caller);
     });
