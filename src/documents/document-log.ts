@@ -69,13 +69,14 @@ export abstract class DocumentLog {
   /** Its `lastClock` is above the numbers of all that was loaded, and below those of what is appended after that. */
   protected async loadStore(): Promise<StoreInParcel> {
     const clock = this.#nextClock();
+    const { provider } = this;
     try {
-      const store = await this.provider.loadParcel();
+      const store = await provider.loadParcel();
       const lastClock = Math.max(clock, store.lastClock + 1);
       this.#lastClock = Math.max(this.#lastClock, lastClock);
       return { ...store, lastClock };
     } catch (error) {
-      this.noteLoss(error);
+      this.noteLoss(error, provider);
       throw error;
     }
   }
@@ -83,11 +84,15 @@ export abstract class DocumentLog {
   /** What is stored, as updates. */
   abstract load(): Promise<Uint8Array[]>;
 
-  /** Whatever a call has failed with; none of an earlier provider's fails once the present one has the store. */
-  noteLoss(error: unknown): void {
-    if (!(error instanceof SDS_PersistenceError) || error.code !== 'fenced') return;
-    // one that never had it has it once it is free; those that had it have lost it, and may not have heard of that
-    for (const log of this.#thatHadIt()) {
+  /**
+   * Whatever a call has failed with, by which provider: one that was closed fails late, when the present one may have the store again,
+   * if it has waited for the store, or has another connection.
+   */
+  noteLoss(error: unknown, provider: SDS_DesktopPersistenceProvider): void {
+    if (provider !== this.provider || !(error instanceof SDS_PersistenceError) || error.code !== 'fenced') return;
+    // one that never had it has it once it is free; but others may have lost it, and not have heard of that. Else each hears of it by
+    // itself: one of the same name may be in another schema, and have lost nothing
+    for (const log of provider.mayComeFree ? this.#thatHadIt() : [this]) {
       log.#isLost = true;
       void log.#completeLater();
     }
@@ -159,7 +164,7 @@ export abstract class DocumentLog {
 
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
-    this.noteLoss(error);
+    this.noteLoss(error, this.provider);
     if (this.#live === undefined) this.#isRefused = false; // nothing makes up for it, and it is told now
     if (this.isIncomplete) return; // it was told
     this.trouble.tell(this.#live === undefined ? 'append' : 'write', this.name, error);
@@ -181,12 +186,13 @@ export abstract class DocumentLog {
   }
 
   async #remove(): Promise<void> {
+    const { provider } = this;
     const removed = this.#removed;
     removed.times++;
     try {
-      await this.provider.removeStore();
+      await provider.removeStore();
     } catch (error) {
-      this.noteLoss(error);
+      this.noteLoss(error, provider);
       // what was rejected before, or waits in it, at most; not if another one removes it, or all of it was stored since
       if (--removed.times === 0 && removed === this.#removed && this.#live !== undefined) {
         this.trouble.tell('write', this.name, error); // as of all that is made up for: what is rejected meanwhile is not told
@@ -298,7 +304,11 @@ export abstract class DocumentLog {
   /** Resolves once all that was appended is stored; if some of that was rejected, the whole document. Another call tries again. */
   async flush(): Promise<void> {
     const removals = this.#removals;
-    await this.#flush();
+    try {
+      await this.#flush();
+    } catch (error) {
+      if (removals === this.#removals) throw error; // else whoever waits would hand over, or tell of, what is deleted
+    }
     // what was removed meanwhile is not missed, unless that fails
     if (removals !== this.#removals) await this.flush();
   }

@@ -144,11 +144,12 @@ export class Documents {
   async use<T>(name: string, work: (log: CompactedLog) => Promise<T>): Promise<T> {
     const kept = this.#use(name);
     const { log } = kept;
+    const { provider } = log;
     kept.calls++;
     try {
       return await work(log);
     } catch (error) {
-      log.noteLoss(error);
+      log.noteLoss(error, provider);
       throw error;
     } finally {
       kept.calls--;

@@ -1,4 +1,5 @@
 /** A document that is deleted is gone; whoever has it open keeps it, and brings it back by changing it. */
+import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import * as Y from 'yjs';
@@ -94,6 +95,32 @@ it('deleted while one that is left waits to be stored, and its name is bound ane
   await persistence.clearDocument('notes');
   await Promise.all([isLeft, bound]);
   await persistence.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
+});
+
+it('deleted while all of one that is left is being stored, which fails, and its name is bound anew: it stays deleted', async () => {
+  const file = freshFile();
+  const [left, next] = [new Y.Doc(), new Y.Doc()];
+  let willBeStored = () => {};
+  const encodeStateAsUpdate: typeof Y.encodeStateAsUpdate = (...args) => {
+    if (args[0] === left) willBeStored();
+    return Y.encodeStateAsUpdate(...args);
+  };
+  const { promise: rejected, resolve } = Promise.withResolvers<void>();
+  const persistence = persistenceOn(file, { Y: { ...Y, encodeStateAsUpdate }, onError: () => resolve() });
+  await persistence.bindState('notes', left);
+  const other = new DatabaseSync(file);
+  other.exec("CREATE TRIGGER full BEFORE INSERT ON patches BEGIN SELECT RAISE(ABORT, 'full'); END");
+  type(left, 'x');
+  await rejected;
+  const cleared = new Promise<void>((resolve) => {
+    willBeStored = () => queueMicrotask(() => resolve(persistence.clearDocument('notes')));
+  });
+  await Promise.all([persistence.writeState('notes', left), persistence.bindState('notes', next), cleared]);
+  other.exec('DROP TRIGGER full');
+  other.close();
+  await persistence.destroy();
+  expect(textOf(next)).toBe('');
   expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
 });
 

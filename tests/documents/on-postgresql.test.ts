@@ -2,7 +2,13 @@
 import { YjsPersistence, type YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
 import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
-import { describeOnPostgresql, postgresql, server as postgresqlServer, proxiedPlace } from '../support/postgresql.ts';
+import {
+  describeOnPostgresql,
+  ownPlace,
+  postgresql,
+  server as postgresqlServer,
+  proxiedPlace,
+} from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { rubbish, runEditor, textOf, type, updateOf } from './documents.ts';
 
@@ -358,6 +364,92 @@ describeOnPostgresql('documents on a server', () => {
     await client.end();
     await Promise.all([read, ...closed]);
     expect(await query('SELECT store_id FROM sds_claims')).toEqual([]);
+  });
+
+  /** Changes `doc` by more than there is room for, and then by what counts. */
+  const exitWhileRefused = `
+    for (let times = 0; times < 20; times++) doc.getText('rest').insert(0, 'x'.repeat(options.maxPendingBytes));
+    type(doc, 'typed');
+    process.exit();`;
+
+  it('what is refused of a document is stored as the process ends, also if one of its name in another schema was lost', async () => {
+    const database = databaseOf(await ownPlace());
+    const query = (text: string) => postgresqlServer.query(text, [], database);
+    const [lost = '', kept = ''] = ['lost', 'kept'].map((schema) =>
+      postgresqlServer.url(database, { parameters: `sslmode=disable&options=-csearch_path%3D${schema}` }),
+    );
+    for (const schema of ['lost', 'kept'])
+      await query(`CREATE SCHEMA ${schema}; GRANT ALL ON SCHEMA ${schema} TO PUBLIC`);
+    const { promise: bound, resolve: isBound } = Promise.withResolvers<() => void>();
+    const ended = runEditor(
+      `
+      const options = { Y, maxPendingBytes: 20_000, overflow: 'reject', busyTimeoutMs: 60_000, onError() {} };
+      const [lost, kept] = ${JSON.stringify([lost, kept])}.map((url) => new YjsPersistence(url, options));
+      const doc = new Y.Doc();
+      await Promise.all([lost.bindState('notes', new Y.Doc()), kept.bindState('notes', doc)]);
+      process.on('SIGUSR2', async () => {
+        await lost.clearDocument('notes').catch(({ code }) => console.log(code));
+        ${exitWhileRefused}
+      });
+      setInterval(() => console.log('bound'), 100);`,
+      '',
+      { onOutput: (_, kill) => isBound(() => kill('SIGUSR2')) },
+    );
+    const goOn = await bound;
+    // as if another process had taken it over, and given it back
+    await query('DELETE FROM lost.sds_claims; UPDATE lost.sds_holders SET fenced = true');
+    goOn();
+    expect(await ended).toMatchObject({ code: 0, stdout: expect.stringContaining('fenced') });
+    expect(textOf(await persistenceOn(kept).getYDoc('notes'))).toBe('typed');
+  });
+
+  it('the same, also if a read fails that has waited for it since before it was had, lost, and had again', async () => {
+    const url = await ownPlace();
+    const open = `const options = { Y, maxPendingBytes: 20_000, overflow: 'reject', busyTimeoutMs: 60_000, onError() {} };
+      const persistence = new YjsPersistence(file, options);
+      const doc = new Y.Doc();`;
+    const { promise: opened, resolve: isOpen } = Promise.withResolvers<() => void>();
+    const other = runEditor(
+      `${open}
+      await persistence.bindState('notes', doc);
+      process.on('SIGUSR2', () => persistence.destroy().then(() => process.exit()));
+      setInterval(() => console.log('open'), 100);`,
+      url,
+      { onOutput: (_, kill) => isOpen(() => kill('SIGUSR2')) },
+    );
+    const release = await opened;
+    const [waits, has] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const ended = runEditor(
+      `${open}
+      Math.random = () => 60; // 3 s between two attempts to have it
+      const store = () => persistence.storeUpdate('notes', new Uint8Array([0, 0])).then(() => 'stored', ({ code }) => code);
+      const late = persistence.getYDoc('notes').catch(({ code }) => console.log(code));
+      await store();
+      console.log('waits');
+      while ((await store()) !== 'stored');
+      await persistence.bindState('notes', doc);
+      console.log('has');
+      while ((await store()) !== 'fenced');
+      await late;
+      ${exitWhileRefused}`,
+      url,
+      {
+        onOutput: (output) => {
+          if (output.includes('waits')) waits.resolve();
+          if (output.includes('has')) has.resolve();
+        },
+      },
+    );
+    await waits.promise;
+    release();
+    await has.promise;
+    const database = databaseOf(url);
+    // as if another process had taken it over, and given it back
+    await postgresqlServer.query('DELETE FROM sds_claims', [], database);
+    await postgresqlServer.killBackends(database);
+    expect(await ended).toMatchObject({ code: 0, stdout: expect.stringContaining('fenced') });
+    expect((await other).code).toBe(0);
+    expect(textOf(await persistenceOn(url).getYDoc('notes'))).toBe('typed');
   });
 
   it('a document that was lost, and is open, but only read by its name: it is had again once it is free', async () => {

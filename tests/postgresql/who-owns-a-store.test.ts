@@ -485,6 +485,64 @@ describeOnPostgresql('who owns a store', () => {
     await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
   });
 
+  it('those of a process that was fenced are claimed together, though another process has one of them', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    await owner(server.url(database), 'theirs');
+    const options = { LeaseMs: 600_000, BusyTimeoutMs: 0 };
+    const had = open(url, 'had', options);
+    await had.ready();
+    const sql = "SELECT session FROM sds_claims WHERE store_id = 'had'";
+    await server.query(`UPDATE sds_holders SET fenced = true WHERE session IN (${sql})`, [], database);
+    proxy.pause();
+    const read = had.loadPatchesSince(0);
+    await workersHear();
+    const theirs = expect(open(url, 'theirs', options).ready()).rejects.toMatchObject({ code: 'fenced' });
+    const others = Array.from({ length: 10 }, (_, i) => open(url, `other ${i}`, options));
+    await workersHear(); // of all, which wait for what is read
+    proxy.resume();
+    await Promise.all([read, theirs, ...others.map((other) => other.ready())]);
+    const transactions = "SELECT DISTINCT xmin::text FROM sds_claims WHERE store_id LIKE 'other %'";
+    expect(await server.query(transactions, [], database)).toHaveLength(1);
+  });
+
+  it('a process that is fenced while it registers anew keeps its connection', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store', { LeaseMs: 600_000 });
+    await provider.ready();
+    const fencing = `CREATE SEQUENCE times; GRANT ALL ON times TO PUBLIC;
+      CREATE FUNCTION fence() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('times') = 1 THEN UPDATE sds_holders SET incarnation = '' WHERE session = NEW.session; END IF; RETURN NEW;
+      END $$;
+      CREATE TRIGGER fencing AFTER INSERT ON sds_claims FOR EACH ROW EXECUTE FUNCTION fence();
+      UPDATE sds_holders SET fenced = true`;
+    await server.query(fencing, [], database);
+    await provider.appendPatch(patchOf(1), 1);
+    expect(await server.query('SELECT last_value::int AS times FROM times', [], database)).toEqual([{ times: 2 }]);
+    expect(proxy.made).toBe(1);
+  });
+
+  it('one that was lost stays so when its claim comes back with an older state of the database, and it is asked for along with others', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const [owner, kept] = [open(url, 'store'), open(url, 'kept')];
+    await Promise.all([owner.appendPatch(patchOf(1), 1), kept.appendPatch(patchOf(1), 1)]);
+    const taken = "WHERE store_id = 'store'";
+    await server.query(`CREATE TABLE older AS SELECT * FROM sds_claims ${taken}`, [], database);
+    // as if another process had taken it over
+    await server.query(`DELETE FROM sds_claims ${taken}`, [], database);
+    proxy.cutNow();
+    await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
+    await server.query('INSERT INTO sds_claims SELECT * FROM older', [], database);
+    const client = await server.connect(database);
+    await client.query('BEGIN; LOCK TABLE sds_patches');
+    const written = kept.appendPatch(patchOf(2), 2);
+    const providers = ['other', 'store'].map((store) => open(url, store, { BusyTimeoutMs: 0 }));
+    await workersHear(); // of both, which are claimed together
+    await client.query('COMMIT');
+    await client.end();
+    await Promise.all([written, providers[0]?.ready()]);
+    await expect(owner.appendPatch(patchOf(3), 3)).rejects.toMatchObject({ code: 'fenced' });
+  });
+
   it('one that was lost stays so when its process registers anew while somebody has locked it', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const owner = open(url, 'store', { BusyTimeoutMs: 0 });

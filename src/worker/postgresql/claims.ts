@@ -87,7 +87,7 @@ export class Claims {
     if (suffices(claim, caller)) return;
     const others = [...this.#coming];
     const isGranted = await this.#claimAll(connection, [caller, ...others], caller).catch((error) => {
-      if (others.length === 0 || connection.lost) throw error;
+      if (others.length === 0 || connection.lost || mustRegister(error)) throw error; // then all are tried again together
       // it may be another one's store that is in the way
       return this.#claimAll(connection, [caller], caller);
     });
@@ -119,7 +119,8 @@ export class Claims {
     for (const caller of callers) {
       const { stored } = storedName(caller.storeId);
       const claim = this.#claims.get(stored);
-      if (!suffices(claim, caller) && !wanted.has(stored)) wanted.set(stored, caller);
+      // a claim of one that is lost may be there again: with an older state of the database
+      if (claim !== 'lost' && !suffices(claim, caller) && !wanted.has(stored)) wanted.set(stored, caller);
     }
     const stored = [...wanted.keys()];
     return inTransaction(connection, async () => {

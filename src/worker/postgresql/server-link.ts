@@ -160,7 +160,7 @@ export class ServerLink {
     try {
       if (!this.#isRegistered) await this.#register(connection);
     } catch (error) {
-      connection.drop();
+      if (!mustRegister(error)) connection.drop(); // there may be no room for another one
       throw error;
     }
     this.#isRegistered = true;
