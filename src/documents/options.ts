@@ -1,4 +1,6 @@
 /** Options of what keeps documents: those of the provider behind it, in the form of the world of these documents, and its own. */
+import { isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { type Acceptance, checkOptions } from '../main/option-checks.ts';
 import { accepted as acceptedByProvider } from '../main/provider-options.ts';
@@ -87,9 +89,9 @@ export function readDocumentOptions<Own extends object>(
   };
 }
 
-/** `undefined` if it is none; a URL may be of another realm. */
+/** `undefined` if it is none; a URL may be of another realm. A path that were left as it is would not be found if it has `#` in it, or a drive. */
 export function urlOf(module: unknown): string | undefined {
-  if (typeof module === 'string') return module;
+  if (typeof module === 'string') return isAbsolute(module) ? pathToFileURL(module).href : module;
   const { href } = (module ?? {}) as { href?: unknown };
   return typeof href === 'string' ? href : undefined;
 }

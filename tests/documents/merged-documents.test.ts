@@ -45,6 +45,14 @@ it('what is appended without waiting comes back, and is one update once it is me
   await expect(documents.ready()).rejects.toMatchObject({ code: 'closed' });
 });
 
+it('the module that merges may be named by its path, whatever characters that has', async () => {
+  const merge = place(freshFolder(), 'by #1, 100%.mjs', words);
+  await using documents = documentsOn(freshFile(), { merge });
+  for (const word of ['b', 'a']) void documents.append('notes', encoded(word));
+  expect(await documents.compact('notes')).toBe(true);
+  expect(decoded(await documents.load('notes'))).toEqual(['a b ']);
+});
+
 it('many updates are merged without being asked for it, when they are loaded and when they have become many', async () => {
   const file = freshFile();
   const documents = documentsOn(file);
