@@ -89,7 +89,7 @@ export function readDocumentOptions<Own extends object>(
   };
 }
 
-/** `undefined` if it is none; a URL may be of another realm. A path that were left as it is would not be found if it has `#` in it, or a drive. */
+/** `undefined` if it is none; a URL may be of another realm. A path with a `#` or a drive would not be found as it is. */
 export function urlOf(module: unknown): string | undefined {
   if (typeof module === 'string') return isAbsolute(module) ? pathToFileURL(module).href : module;
   const { href } = (module ?? {}) as { href?: unknown };
