@@ -10,6 +10,9 @@ type Patient = Pick<Caller, 'BusyTimeoutMs'>;
 
 /** Between attempts on a busy file: one that is written to without a pause leaves gaps of less than a millisecond. */
 const RETRY_MS = 1;
+/** A thread that comes so late to an attempt has many of them to make: then other files have their turn before the next one. */
+const LATE_MS = 2;
+const LATE_RETRY_MS = 5;
 
 /** What has waited along is tried all the same, and has so much left: a lock that others hold for a moment is no reason to fail. */
 const LEAST_LEFT_MS = 20;
@@ -82,6 +85,7 @@ export function* patiently<T>(
   // from the first attempt on: a server may have waited for a lock within it
   const begunAt = performance.now();
   let stopped = 0;
+  let late = 0;
   for (;;) {
     const triedAt = performance.now();
     let asked: MaybePromise<T> | undefined;
@@ -100,9 +104,11 @@ export function* patiently<T>(
         throw error;
       }
       // not in step with another process that waits as well
-      const until = Math.min(now + RETRY_MS * (0.5 + Math.random()), deadline);
+      const pause = late < LATE_MS ? RETRY_MS : LATE_RETRY_MS;
+      const until = Math.min(now + pause * (0.5 + Math.random()), deadline);
       yield until;
-      stopped += stoppedMs(performance.now() - until);
+      late = performance.now() - until;
+      stopped += stoppedMs(late);
     }
   }
 }

@@ -255,8 +255,14 @@ describe('a bad call fails alone', () => {
       console.log(JSON.stringify({ code, message, cause: cause.message, left: bytes.length, patches: (await provider.loadPatchesSince(0)).length }));
       await provider.saveSnapshot(bytes, 1).catch(() => {});
       await provider.flush(); // with nothing else behind it
-      await provider.close();`,
+      await provider.saveSnapshot(bytes, 1).catch(() => {});
+      // it leaves nothing behind that takes up the room of others
+      const other = new SDS_DesktopPersistenceProvider(file + '-other', 'store', { MaxPendingBytes: 1, Overflow: 'reject' });
+      await other.ready();
+      await other.appendPatch(patchOf(1), 1);
+      await Promise.all([provider.close(), other.close()]);`,
       freshFile(),
+      { env: { SDS_PERSISTENCE_WORKERS: '1' } },
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const { message, ...found } = JSON.parse(stdout) as { message: string };

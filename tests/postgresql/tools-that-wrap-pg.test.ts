@@ -65,6 +65,28 @@ describeOnPostgresql('a tool that wraps `query`', () => {
     expect(notes).toContain('failed');
   });
 
+  it('is preloaded also where the program has removed the options of Node, for what it starts', async () => {
+    const folder = freshFolder();
+    const flags = preloading(
+      folder,
+      `function (...args) {
+        note('began');
+        return query.apply(this, args);
+      }`,
+    );
+    const ended = await runProgram(
+      `delete process.env.NODE_OPTIONS;
+      process.execArgv = [];
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      await provider.appendPatch(patchOf(1), 1);
+      await provider.close();`,
+      await postgresql.freshPlace(),
+      { env: { NODE_OPTIONS: flags.join(' ') } },
+    );
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(readFileSync(join(folder, 'notes'), 'utf8')).toContain('began');
+  });
+
   it.each(['before', 'behind'])(
     'and throws %s it: the call fails at once, and later ones are carried out',
     async (when) => {

@@ -89,6 +89,22 @@ it('an attempt to open a locked file goes on until it is free, though nothing el
   expect(ended).toEqual({ code: 0, signal: null, stdout: 'open\n', stderr: '' });
 });
 
+it('a thread that comes late to an attempt has so many to try that other files have their turn before the next one', () => {
+  const inVain = new WaitedInVain();
+  inVain.came({ ...aCaller, BusyTimeoutMs: 60_000 });
+  const busy = () => {
+    throw new EngineError('database-busy', { message: 'database is locked' });
+  };
+  const task = patiently(busy, inVain);
+  const next = () => task.next().value as number;
+  const until = next() + 5;
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, until - performance.now());
+  while (performance.now() < until); // a wait may end a moment too early
+  const now = performance.now();
+  // half of 5 ms, or up to half as much again
+  expect(next() - now).toBeGreaterThanOrEqual(2.5);
+});
+
 it('the worker sleeps between two attempts, however long nothing else is called', async () => {
   const control = new Int32Array(new SharedArrayBuffer(4 * CONTROL_CELLS));
   let retryAt = 0;

@@ -36,3 +36,16 @@ it.each([
     stderr: '',
   });
 });
+
+it('the thread that follows the one of a database in memory keeps no process alive', async () => {
+  const ended = await runProgram(
+    `let worker;
+    process.once('worker', (started) => (worker = started));
+    const provider = new SDS_DesktopPersistenceProvider(':memory:', 'store');
+    await provider.appendPatch(patchOf(1), 1);
+    await worker.terminate();
+    console.log(await provider.appendPatch(patchOf(2), 2).catch(({ code }) => code));`,
+    freshFile(),
+  );
+  expect(ended).toEqual({ code: 0, signal: null, stdout: 'worker-lost\n', stderr: '' });
+});

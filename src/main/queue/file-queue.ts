@@ -152,7 +152,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   completed(batch: Batch): void {
     batch.place = ++this.#lastPlace;
     this.#waiting.push(batch);
-    if (!batch.announced) this.wantsToSend(); // it has no call, since that threw or was refused
+    if (!batch.announced) this.wantsToSend(); // it has no call, since that threw
   }
 
   // ---- sending ------------------------------------------------------------------------------

@@ -122,7 +122,10 @@ export class OpenBatch {
       if (refusal !== undefined) return refused(call, refusal);
       const batch = this.#batch as Batch; // #makeRoom has opened one
       const large = isLarge && data !== undefined ? this.#largeBytes(call, data, length, handedOver) : undefined;
-      if (large instanceof SDS_PersistenceError) return refused(call, large);
+      if (large instanceof SDS_PersistenceError) {
+        if (!batch.announced) this.#announce(batch); // it may have been opened for the call: its slab comes back as it goes its way
+        return refused(call, large);
+      }
       // not before: it may have held the caller, and settled what this depends on
       const flags = entryFlags(call, large);
       const isAcknowledged = (flags & ENTRY_ACKNOWLEDGED) !== 0;

@@ -266,6 +266,7 @@ export class ReplaceableWorker {
     // first, since a provider is told of with what became of its calls
     for (const queue of this.#queues) queue.resume();
     if (this.#link !== undefined) this.#tellAgain(this.#link);
+    this.dispatcher.updateReference(); // there may be no file left
   }
 
   /** Tells a new thread of all providers; then of those that leave, of which nothing is pending. */
