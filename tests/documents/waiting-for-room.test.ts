@@ -213,7 +213,10 @@ it.each([
     await persistence.ready();
     const doc = new Y.Doc();
     doc.getText('rest').insert(0, 'x'.repeat(3000));
+    const lock = new (process.getBuiltinModule('node:sqlite').DatabaseSync)(file);
+    lock.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE'); // else each might be stored before the next one
     for (let times = 0; times < 30; times++) persistence.storeUpdate('notes', Y.encodeStateAsUpdate(doc));
+    lock.exec('ROLLBACK');
     ${end}`,
       freshFile(),
     );
