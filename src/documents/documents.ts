@@ -73,11 +73,15 @@ export class Documents {
     return log;
   }
 
-  /** Also those of others who have the same database: a process has a document, or has lost it. */
+  /**
+   * Also those of others who have the same database: a process has a document, or has lost it. In another schema one of its name is
+   * another document.
+   */
   #logsOf(name: string): CompactedLog[] {
     return [...all].flatMap((ref) => {
       const documents = ref.deref();
-      return documents?.trouble.database === this.trouble.database ? documents.#named(name) : [];
+      const isSame = documents !== undefined && documents.anchor.databaseKey === this.anchor.databaseKey;
+      return isSame ? documents.#named(name) : [];
     });
   }
 

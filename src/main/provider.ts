@@ -270,6 +270,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#attachment.mayComeFree;
   }
 
+  /** @internal The same for all names of its database, but of no other one, nor of another schema. */
+  get databaseKey(): string | undefined {
+    return this.#queue.location.key;
+  }
+
   /** @internal One of the documents that another program has left in the file, if nothing is stored there but these. */
   listNotImported(): Promise<string[]> {
     return this.#load('listStores', undefined, NOT_IMPORTED);

@@ -1,6 +1,7 @@
 /** A document of Yjs that is open: what is stored is applied to it, and what changes it is stored. */
 import { type CompactedLog, type Documents, type LiveDocument, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
+import { Buffer } from '../protocol/surroundings.ts';
 import { applyStored, dropsDeleted, EMPTY_BYTES, type YjsDoc, type YjsModule } from '../protocol/yjs.ts';
 import type { YjsMerging } from './merging.ts';
 
@@ -150,7 +151,7 @@ export function applyAll<Doc extends YjsDoc>(
   }, origin);
 }
 
+/** Both may be large, and it is asked before each change. */
 function isSame(bytes: Uint8Array | null, others: Uint8Array | null | undefined): boolean {
-  if (bytes === others) return true;
-  return bytes !== null && bytes.length === others?.length && bytes.every((byte, at) => byte === others[at]);
+  return bytes === others || (bytes && others ? Buffer.compare(bytes, others) === 0 : false);
 }

@@ -30,6 +30,16 @@ async function otherTypes(database: string, text: string): Promise<void> {
   expect(await runEditor(program, postgresqlServer.url(database))).toMatchObject({ code: 0, stderr: '' });
 }
 
+/** The URLs of two schemas of a database. */
+async function twoSchemas(database: string, ...schemas: [string, string]): Promise<[string, string]> {
+  const urlOf = (schema: string) =>
+    postgresqlServer.url(database, { parameters: `sslmode=disable&options=-csearch_path%3D${schema}` });
+  for (const schema of schemas) {
+    await postgresqlServer.query(`CREATE SCHEMA ${schema}; GRANT ALL ON SCHEMA ${schema} TO PUBLIC`, [], database);
+  }
+  return [urlOf(schemas[0]), urlOf(schemas[1])];
+}
+
 describeOnPostgresql('documents on a server', () => {
   it('are stored, merged, listed, opened again and deleted, with their metas', async () => {
     const url = await postgresql.freshPlace();
@@ -366,6 +376,20 @@ describeOnPostgresql('documents on a server', () => {
     expect(await query('SELECT store_id FROM sds_claims')).toEqual([]);
   });
 
+  it('a document is merged as its own persistence says (gc: false), whatever is open of the same name in another schema', async () => {
+    const [other, own] = await twoSchemas(databaseOf(await ownPlace()), 'other', 'own');
+    await persistenceOn(other).bindState('notes', new Y.Doc());
+    const doc = new Y.Doc({ gc: false });
+    type(doc, 'first');
+    const snapshot = Y.snapshot(doc);
+    doc.getText('text').delete(0, 5);
+    const persistence = persistenceOn(own, { gc: false });
+    await persistence.storeUpdate('notes', Y.encodeStateAsUpdate(doc));
+    await persistence.flushDocument('notes');
+    const restored = await persistence.getYDoc('notes');
+    expect(textOf(Y.createDocFromSnapshot(restored, snapshot))).toBe('first');
+  });
+
   /** Changes `doc` by more than there is room for, and then by what counts. */
   const exitWhileRefused = `
     for (let times = 0; times < 20; times++) doc.getText('rest').insert(0, 'x'.repeat(options.maxPendingBytes));
@@ -375,11 +399,7 @@ describeOnPostgresql('documents on a server', () => {
   it('what is refused of a document is stored as the process ends, also if one of its name in another schema was lost', async () => {
     const database = databaseOf(await ownPlace());
     const query = (text: string) => postgresqlServer.query(text, [], database);
-    const [lost = '', kept = ''] = ['lost', 'kept'].map((schema) =>
-      postgresqlServer.url(database, { parameters: `sslmode=disable&options=-csearch_path%3D${schema}` }),
-    );
-    for (const schema of ['lost', 'kept'])
-      await query(`CREATE SCHEMA ${schema}; GRANT ALL ON SCHEMA ${schema} TO PUBLIC`);
+    const [lost, kept] = await twoSchemas(database, 'lost', 'kept');
     const { promise: bound, resolve: isBound } = Promise.withResolvers<() => void>();
     const ended = runEditor(
       `
@@ -401,6 +421,20 @@ describeOnPostgresql('documents on a server', () => {
     goOn();
     expect(await ended).toMatchObject({ code: 0, stdout: expect.stringContaining('fenced') });
     expect(textOf(await persistenceOn(kept).getYDoc('notes'))).toBe('typed');
+  });
+
+  it('the same, also if one of its name in another schema belongs to another process', async () => {
+    const [other, own] = await twoSchemas(databaseOf(await ownPlace()), 'other', 'own');
+    await persistenceOn(other).bindState('notes', new Y.Doc());
+    const program = `
+      const options = { Y, maxPendingBytes: 20_000, overflow: 'reject', busyTimeoutMs: 1000, onError() {} };
+      const [other, own] = ${JSON.stringify([other, own])}.map((url) => new YjsPersistence(url, options));
+      const doc = new Y.Doc();
+      await own.bindState('notes', doc);
+      await other.getYDoc('notes').catch(({ code }) => console.log(code));
+      ${exitWhileRefused}`;
+    expect(await runEditor(program, '')).toMatchObject({ code: 0, stdout: expect.stringContaining('fenced') });
+    expect(textOf(await persistenceOn(own).getYDoc('notes'))).toBe('typed');
   });
 
   it('the same, also if a read fails that has waited for it since before it was had, lost, and had again', async () => {

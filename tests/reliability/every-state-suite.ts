@@ -83,6 +83,7 @@ export function describeEveryState(engine: Engine): void {
         'statistics',
         'status',
         'ClockCollisions',
+        'databaseKey',
         'mayComeFree',
         'refusedWrites',
       ];
