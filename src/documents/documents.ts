@@ -80,8 +80,7 @@ export class Documents {
   #logsOf(name: string): CompactedLog[] {
     return [...all].flatMap((ref) => {
       const documents = ref.deref();
-      const isSame = documents !== undefined && documents.anchor.databaseKey === this.anchor.databaseKey;
-      return isSame ? documents.#named(name) : [];
+      return documents?.anchor.sharesDatabaseWith(this.anchor) ? documents.#named(name) : [];
     });
   }
 

@@ -270,9 +270,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#attachment.mayComeFree;
   }
 
-  /** @internal The same for all names of its database, but of no other one, nor of another schema. */
-  get databaseKey(): string | undefined {
-    return this.#queue.location.key;
+  /** @internal Whether another one is on the same database, and in the same schema, by whatever name. */
+  sharesDatabaseWith(other: SDS_DesktopPersistenceProvider): boolean {
+    return this.#queue.location.key === other.#queue.location.key;
   }
 
   /** @internal One of the documents that another program has left in the file, if nothing is stored there but these. */

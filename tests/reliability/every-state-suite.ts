@@ -83,7 +83,7 @@ export function describeEveryState(engine: Engine): void {
         'statistics',
         'status',
         'ClockCollisions',
-        'databaseKey',
+        'sharesDatabaseWith',
         'mayComeFree',
         'refusedWrites',
       ];
