@@ -43,7 +43,9 @@ it('the thread that follows the one of a database in memory keeps no process ali
     process.once('worker', (started) => (worker = started));
     const provider = new SDS_DesktopPersistenceProvider(':memory:', 'store');
     await provider.appendPatch(patchOf(1), 1);
+    const alive = setInterval(() => {}, 1000); // the end of a thread would not keep the program waiting
     await worker.terminate();
+    clearInterval(alive);
     console.log(await provider.appendPatch(patchOf(2), 2).catch(({ code }) => code));`,
     freshFile(),
   );
