@@ -10,9 +10,10 @@ type Patient = Pick<Caller, 'BusyTimeoutMs'>;
 
 /** Between attempts on a busy file: one that is written to without a pause leaves gaps of less than a millisecond. */
 const RETRY_MS = 1;
-/** A thread that comes so late to an attempt has many of them to make: then other files have their turn before the next one. */
-const LATE_MS = 2;
-const LATE_RETRY_MS = 5;
+/** Between attempts on any two busy files of this thread: the more of them wait, the longer is the pause of each, and others have their turn. */
+const SPACING_MS = 0.25;
+/** When the last of the attempts that are due in this thread is due. */
+let lastAt = 0;
 
 /** What has waited along is tried all the same, and has so much left: a lock that others hold for a moment is no reason to fail. */
 const LEAST_LEFT_MS = 20;
@@ -85,7 +86,6 @@ export function* patiently<T>(
   // from the first attempt on: a server may have waited for a lock within it
   const begunAt = performance.now();
   let stopped = 0;
-  let late = 0;
   for (;;) {
     const triedAt = performance.now();
     let asked: MaybePromise<T> | undefined;
@@ -104,11 +104,10 @@ export function* patiently<T>(
         throw error;
       }
       // not in step with another process that waits as well
-      const pause = late < LATE_MS ? RETRY_MS : LATE_RETRY_MS;
-      const until = Math.min(now + pause * (0.5 + Math.random()), deadline);
+      lastAt = Math.max(lastAt + SPACING_MS, now + RETRY_MS * (0.5 + Math.random()));
+      const until = Math.min(lastAt, deadline);
       yield until;
-      late = performance.now() - until;
-      stopped += stoppedMs(late);
+      stopped += stoppedMs(performance.now() - until);
     }
   }
 }
