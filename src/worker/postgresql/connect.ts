@@ -4,7 +4,7 @@ import type { Client, ClientConfig } from 'pg';
 import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import { EngineError } from '../engine.ts';
 import { backendOf, stateOf } from './backend.ts';
-import { Connection, type Patience, wireOf } from './connection.ts';
+import { Connection, guard, type Patience, wireOf } from './connection.ts';
 import type { Pg } from './load-pg.ts';
 import type { AskElsewhere } from './silence.ts';
 import { ServerError, toEngineError } from './sqlstates.ts';
@@ -76,7 +76,6 @@ async function connectTo(
   });
   try {
     await client.connect();
-    connection.guard();
     if (target.channelBinding && !offersBinding) throw new EngineError('open-failed', { message: NO_BINDING });
     const [readOnly] = await connection.run(QUESTION, COPY).catch((error) => {
       if (connection.lost) throw error;
@@ -119,6 +118,7 @@ function configOf(target: PostgresqlTarget, place: Host, { connectMs }: Patience
 /** What another connection, made for that alone, shows of one that is silent. */
 async function seenBy(other: Client, silent: Client): ReturnType<AskElsewhere> {
   other.on('error', () => {}); // told by `connect`, or of no interest any more
+  guard(other, () => '');
   let isThere = false;
   try {
     await other.connect();
