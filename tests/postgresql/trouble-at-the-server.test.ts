@@ -55,6 +55,40 @@ describeOnPostgresql('trouble at the server', () => {
     expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'patient' }]);
   });
 
+  it.each([
+    ['a server without memory', '53200'],
+    ['a pooler whose limit is reached', 'XX000'],
+    ['a pooler without a server', '58000'],
+  ])('%s refuses a connection: the same', async (_, code) => {
+    const url = await ownPlace();
+    const database = databaseOf(url);
+    const [version] = await server.query<{ number: number }>(
+      "SELECT current_setting('server_version_num')::int AS number",
+    );
+    if ((version?.number ?? 0) < 170_000) return; // it lets everybody in
+    await server.query(
+      `CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$
+         BEGIN IF session_user = '${USER}' THEN RAISE 'no room' USING ERRCODE = '${code}'; END IF; END $$;
+       CREATE EVENT TRIGGER refusal ON login EXECUTE FUNCTION refuse()`,
+      undefined,
+      database,
+    );
+    const hasty = new SDS_DesktopPersistenceProvider(url, 'hasty', { RetryForMs: 300 });
+    onTestFinished(() => hasty.close());
+    await expect(hasty.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'connection-failed' });
+    await hasty.close();
+
+    const patient = new SDS_DesktopPersistenceProvider(url, 'patient');
+    onTestFinished(() => patient.close());
+    const waiting = patient.appendPatch(patchOf(1), 1);
+    await expect(Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 200, 'waits'))])).resolves.toBe(
+      'waits',
+    );
+    await server.query('DROP EVENT TRIGGER refusal', [], database);
+    await waiting;
+    expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'patient' }]);
+  });
+
   it('tables that another program has locked: database-busy after BusyTimeoutMs, or after a statement timeout', async () => {
     const url = await ownPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed', BusyTimeoutMs: 300 });

@@ -15,9 +15,14 @@ const KEEP_ALIVE_MS = 5000;
 
 /** Too many connections: so the server is there. */
 const TOO_MANY = '53300';
-/** The database takes no connections now, such as one that is about to be replaced: as if there were too many. */
-const KEPT_OUT = '55000';
 const AWAY = ['connection-failed', 'reconnect'] as const;
+/** What codes mean that are told whoever wants to be let in. */
+const atTheDoor: Readonly<Record<string, readonly [EngineError['code'], ServerError['retry']]>> = {
+  '42501': ['open-failed', 'no'], // no right to connect to the database
+  '53200': AWAY, // no memory: as if there were too many connections
+  '55000': AWAY, // the database takes none now, such as one that is about to be replaced
+  XX000: AWAY, // of a pooler, whatever is wrong: it has no room, or no server
+};
 
 /** The way to prove a password that is bound to the TLS connection (RFC 5929, `tls-server-end-point`). */
 const WITH_BINDING = 'SCRAM-SHA-256-PLUS';
@@ -141,7 +146,7 @@ function refusalOf(error: EngineError, user: string): EngineError {
     new RegExp(`["„\\p{Pi}\\p{Pf}]\\s?${name}\\s?["\\p{Pi}\\p{Pf}]`, 'gu'),
     'this user',
   );
-  const [code, retry] = error.reported.code === KEPT_OUT ? AWAY : [error.code, error.retry];
+  const [code, retry] = atTheDoor[error.reported.code ?? ''] ?? [error.code, error.retry];
   return new ServerError(code, retry, message, error.reported.code);
 }
 

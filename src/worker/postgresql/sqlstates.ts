@@ -40,6 +40,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   '55P03': ['database-busy', 'no'], // a lock was not to be had in time
   '57014': ['database-busy', 'no'], // cancelled, mostly by a time-out
   '57P': ['connection-failed', 'reconnect'], // shut down, crashed, starting
+  '58000': ['connection-failed', 'reconnect'], // of a pooler: it has no server
   XX001: ['database-corrupt', 'no'],
   XX002: ['database-corrupt', 'no'],
 };
