@@ -1,11 +1,14 @@
 /** Programs print `error.message` alone: what the server or the network said is in it, and the database, and no secret. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { Program } from '../../torture/child-process.ts';
-import { patchOf } from '../support/files.ts';
+import { freshFolder, patchOf } from '../support/files.ts';
 import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
 import { freePort, PASSWORD, USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
+import { runProgram } from '../support/programs.ts';
 
 async function messagesAt(url: string): Promise<string[]> {
   const provider = new SDS_DesktopPersistenceProvider(url, 'store', {
@@ -60,6 +63,25 @@ describeOnPostgresql('the message names the reason', () => {
       for (const secret of [PASSWORD, encodeURIComponent(PASSWORD), USER, 'postgres://'])
         expect(message).not.toContain(secret);
     }
+  });
+
+  it('a host with several addresses, and nobody at any of them', async () => {
+    const preload = join(freshFolder(), 'preload.cjs');
+    writeFileSync(
+      preload,
+      `const dns = require('node:dns');
+      const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
+      dns.lookup = (_, __, callback) => setImmediate(callback, null, addresses);`,
+    );
+    const url = server.url('any', { port: await freePort() }).replace('127.0.0.1', 'two.test');
+    const { stdout } = await runProgram(
+      `const provider = new SDS_DesktopPersistenceProvider(file, 'store', { RetryForMs: 300 });
+      await provider.ready().catch(({ message }) => console.log(message));
+      await provider.close();`,
+      url,
+      { flags: ['--require', preload] },
+    );
+    expect(stdout).toMatch(/\(.*ECONNREFUSED 127\.0\.0\.1:\d+, .*ECONNREFUSED 127\.0\.0\.2:\d+\)/);
   });
 
   it('tables that are gone, and claims that are', async () => {

@@ -57,7 +57,11 @@ export function isRefusal(error: unknown): boolean {
 
 export function toEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
-  const { message, code } = (thrown instanceof Error ? thrown : new Error(String(thrown))) as Error & { code?: string };
+  const { message: own, code } = (thrown instanceof Error ? thrown : new Error(String(thrown))) as Error & {
+    code?: string;
+  };
+  // of a host with several addresses there is one error for each, and a whole without words
+  const message = thrown instanceof AggregateError ? thrown.errors.map(({ message }) => message).join(', ') : own;
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code)) {
     const verdict = verdicts[code] ?? verdicts[code.slice(0, 3)] ?? verdicts[code.slice(0, 2)] ?? ['io-error', 'no'];
     return new ServerError(verdict[0], verdict[1], message, code);
