@@ -98,6 +98,7 @@ describe('each of them counts by itself', () => {
       },
     ],
     ['postgres://', { PGSSLROOTCERT: 'ca.pem' }, { tlsFiles: { ca: 'ca.pem' } }],
+    ['postgres://', { PGSSLROOTCERT: 'system' }, { tlsFiles: {} }],
     ['postgres://', { PGSSLCERT: 'me.pem', PGSSLKEY: 'me.key' }, { tlsFiles: { cert: 'me.pem', key: 'me.key' } }],
     // the rest
     ['postgres://?options=-c%20search_path%3Dsds', {}, { options: '-c search_path=sds' }],

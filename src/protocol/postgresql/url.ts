@@ -60,6 +60,7 @@ export function parsePostgresqlUrl(
     }
     const fault = faultOfParameters(parameters, query);
     if (fault !== undefined) return fault;
+    const ca = given('sslrootcert');
     const binding = given('channel_binding') ?? 'prefer';
     if (!/^(disable|prefer|require)$/.test(binding)) return 'channel_binding must be disable, prefer or require';
     if (binding === 'require' && tls === 'disable')
@@ -70,7 +71,8 @@ export function parsePostgresqlUrl(
       password: password ?? given('password'),
       database,
       tls,
-      tlsFiles: { ca: given('sslrootcert'), cert: given('sslcert'), key: given('sslkey') },
+      // a word of libpq's for the authorities that are known anyway
+      tlsFiles: { ca: ca === 'system' ? undefined : ca, cert: given('sslcert'), key: given('sslkey') },
       channelBinding: binding === 'require',
       options: given('options'),
     };
