@@ -123,6 +123,7 @@ describeOnPostgresql('what can not be opened', () => {
     ['lacks a column', 'ALTER TABLE sds_patches DROP COLUMN data'],
     ['names one otherwise', 'ALTER TABLE sds_values RENAME COLUMN ref_count TO references_to_it'],
     ['is missing', 'DROP TABLE sds_claims'],
+    ['has no key', 'ALTER TABLE sds_patches DROP CONSTRAINT sds_patches_pkey'],
   ])('a table that %s: schema-mismatch, and it is left as it is', async (_, sql) => {
     const url = await ownPlace();
     await sqlOfTables(url);

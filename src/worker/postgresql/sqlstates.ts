@@ -30,7 +30,9 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   '42501': ['read-only', 'no'], // no rights
   '42P01': ['schema-mismatch', 'no'],
   '42703': ['schema-mismatch', 'no'],
+  '42803': ['schema-mismatch', 'no'], // no primary key
   '42804': ['schema-mismatch', 'no'],
+  '42P10': ['schema-mismatch', 'no'], // the same, of one that was there
   '25006': ['read-only', 'reconnect'], // a standby: the primary is somewhere else by now
   '25P04': ['database-busy', 'no'], // the transaction took longer than its time-out, which ends the connection
   '25P03': ['connection-failed', 'reconnect'], // idle for too long within a transaction: this process was paused
