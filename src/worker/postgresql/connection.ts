@@ -4,7 +4,7 @@ import { clearInterval, clearTimeout, Promise, setTimeout } from '../../protocol
 import { EngineError } from '../engine.ts';
 import { copyReader, type TakeField } from './copy-format.ts';
 import { type AskElsewhere, type WatchedSocket, watchForSilence } from './silence.ts';
-import { toEngineError } from './sqlstates.ts';
+import { ServerError, toEngineError } from './sqlstates.ts';
 
 export interface Statement {
   text: string;
@@ -106,6 +106,8 @@ export class Connection {
   /** Whether it was lost since no other one was to be had either. */
   unreachable = false;
   readonly patience: Patience;
+  /** What it was lost for, if that was told while nothing was asked. */
+  #lostFor: Error | undefined;
   readonly #client: Client;
   readonly #wire: Wire;
   readonly #askElsewhere: AskElsewhere;
@@ -116,8 +118,9 @@ export class Connection {
     this.#wire = wireOf(client);
     this.#askElsewhere = askElsewhere;
     this.patience = patience;
-    const lose = () => {
+    const lose = (error?: Error) => {
       this.lost = true;
+      this.#lostFor ??= error;
     };
     client.on('error', lose); // what is under way is told of it
     client.on('end', lose);
@@ -172,6 +175,10 @@ export class Connection {
   }
 
   #exchange(statements: readonly Statement[], parts: Parts): Promise<void> {
+    if (this.#lostFor !== undefined) {
+      // `pg` would only say that it is
+      return Promise.reject(new ServerError('connection-failed', 'reconnect', this.#lostFor.message));
+    }
     return new Promise<void>((resolve, reject) => {
       let over = false;
       const watch = watchForSilence(this.#wire.stream, this.#askElsewhere, this.patience, (since, found) => {
