@@ -1,15 +1,14 @@
 /** Programs print `error.message` alone: what the server or the network said is in it, and the database, and no secret. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { Program } from '../../torture/child-process.ts';
-import { freshFolder, patchOf } from '../support/files.ts';
+import { patchOf } from '../support/files.ts';
 import { findPgBouncer, howToHavePgBouncer, PgBouncer } from '../support/pgbouncer.ts';
 import { describeOnPostgresql, itOnOwnServer, ownPlace, postgresql, server } from '../support/postgresql.ts';
 import { freePort, PASSWORD, USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { runProgram } from '../support/programs.ts';
+import { namesHave } from '../support/several-addresses.ts';
 
 async function messagesAt(url: string): Promise<string[]> {
   const provider = new SDS_DesktopPersistenceProvider(url, 'store', {
@@ -67,20 +66,13 @@ describeOnPostgresql('the message names the reason', () => {
   });
 
   it('a host with several addresses, and nobody at any of them', async () => {
-    const preload = join(freshFolder(), 'preload.cjs');
-    writeFileSync(
-      preload,
-      `const dns = require('node:dns');
-      const addresses = ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 }));
-      dns.lookup = (_, __, callback) => setImmediate(callback, null, addresses);`,
-    );
     const url = server.url('any', { port: await freePort() }).replace('127.0.0.1', 'two.test');
     const { stdout } = await runProgram(
       `const provider = new SDS_DesktopPersistenceProvider(file, 'store', { RetryForMs: 300 });
       await provider.ready().catch(({ message }) => console.log(message));
       await provider.close();`,
       url,
-      { flags: ['--require', preload] },
+      { flags: namesHave('127.0.0.1', '127.0.0.2') },
     );
     expect(stdout).toMatch(/\(.*ECONNREFUSED 127\.0\.0\.1:\d+, .*ECONNREFUSED 127\.0\.0\.2:\d+\)/);
   });

@@ -1,5 +1,6 @@
 /** Connects to the first host of a URL that takes writes. */
 import { readFileSync } from 'node:fs';
+import net from 'node:net';
 import type { Client, ClientConfig } from 'pg';
 import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import { EngineError } from '../engine.ts';
@@ -12,6 +13,9 @@ import { ServerError, toEngineError } from './sqlstates.ts';
 type Host = PostgresqlTarget['hosts'][number];
 
 const KEEP_ALIVE_MS = 5000;
+
+/** So many addresses of a host are tried within the time for a connection, if none answers. */
+const ADDRESSES_IN_TIME = 5;
 
 /** Too many connections: so the server is there. */
 const TOO_MANY = '53300';
@@ -68,6 +72,10 @@ async function connectTo(
   patience: Patience,
   toWrite: boolean,
 ): Promise<Connection> {
+  // Node goes on to the next address after 250 ms: too soon for one that is far away
+  const ofAddress = Math.ceil(patience.connectMs / ADDRESSES_IN_TIME);
+  if (net.getDefaultAutoSelectFamilyAttemptTimeout() < ofAddress)
+    net.setDefaultAutoSelectFamilyAttemptTimeout(ofAddress);
   const config = configOf(target, place, patience);
   const client = new Client(config);
   const askElsewhere = () => {
