@@ -68,6 +68,15 @@ async function compact(provider: Provider, snapshot: Uint8Array): Promise<void> 
   expect(await provider.compactStore(snapshot, nothing)).toBe(true);
 }
 
+/** What a pooler says, and that it takes the next request. */
+function errorResponse(severity: string, code: string): Buffer {
+  const fields = Buffer.from(`S${severity}\0V${severity}\0C${code}\0Mthe connection to the server is lost\0\0`);
+  const message = Buffer.alloc(5);
+  message.write('E');
+  message.writeInt32BE(4 + fields.byteLength, 1);
+  return Buffer.concat([message, fields, Buffer.from('Z\0\0\0\x05I')]);
+}
+
 /** Of a snapshot that nobody has stored. */
 async function refuse(provider: Provider): Promise<void> {
   const other = { SnapshotClock: 1, Patches: [], LastClock: 1 };
@@ -96,6 +105,22 @@ describeOnPostgresql('an answer to a commit that was lost', () => {
     await write(other);
     await other.flush();
     expect(await postgresql.rowsOf(server.url(database))).toEqual(await postgresql.rowsOf(place));
+  });
+
+  it.each([
+    ['XX000', 'FATAL'],
+    ['58000', 'ERROR'],
+  ])('to a pooler, which says so by %s: the call resolves, and is carried out once', async (code, severity) => {
+    const { proxy, url } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });
+    onTestFinished(() => provider.close());
+    await provider.saveValue('value', patchOf('value'));
+    const lost = proxy.loseAnswerTo({ COMMIT: 'COMMIT' }, false);
+    const call = provider.saveValue('value', patchOf('value'));
+    await lost;
+    proxy.say(errorResponse(severity, code));
+    await call;
+    expect((await postgresql.rowsOf(url)).blobs).toMatchObject([{ ref_count: 2 }]);
   });
 
   it('and the table is locked when that is found out: the call resolves', async () => {

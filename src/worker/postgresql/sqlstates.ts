@@ -57,15 +57,23 @@ export function isRefusal(error: unknown): boolean {
   );
 }
 
+/** What `pg` knows of an error of a server, and Node of one of the network. */
+interface Reported {
+  code?: string;
+  severity?: string;
+}
+
 export function toEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
-  const { message: own, code } = (thrown instanceof Error ? thrown : new Error(String(thrown))) as Error & {
-    code?: string;
-  };
+  const error = (thrown instanceof Error ? thrown : new Error(String(thrown))) as Error & Reported;
+  const { message: own, code } = error;
   // of a host with several addresses there is one error for each, and a whole without words
   const message = thrown instanceof AggregateError ? thrown.errors.map(({ message }) => message).join(', ') : own;
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code)) {
-    const verdict = verdicts[code] ?? verdicts[code.slice(0, 3)] ?? verdicts[code.slice(0, 2)] ?? ['io-error', 'no'];
+    // it ends the connection, maybe behind a commit: poolers say so of a server that they have lost, with a code of their own
+    const isFatal = error.severity === 'FATAL' || error.severity === 'PANIC';
+    const otherwise: Verdict = isFatal ? ['connection-failed', 'reconnect'] : ['io-error', 'no'];
+    const verdict = verdicts[code] ?? verdicts[code.slice(0, 3)] ?? verdicts[code.slice(0, 2)] ?? otherwise;
     return new ServerError(verdict[0], verdict[1], message, code);
   }
   if ((code !== undefined && tlsTrouble.test(code)) || /not support SSL/.test(message)) {
