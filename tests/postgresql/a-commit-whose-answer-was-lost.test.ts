@@ -1,6 +1,7 @@
 /** The server commits, and the connection is cut in the place of its answer: found out, and not done again. */
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
+import { errorResponse } from '../support/error-response.ts';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 import { USER } from '../support/postgresql-address.ts';
@@ -68,15 +69,6 @@ async function compact(provider: Provider, snapshot: Uint8Array): Promise<void> 
   expect(await provider.compactStore(snapshot, nothing)).toBe(true);
 }
 
-/** What a pooler says, and that it takes the next request. */
-function errorResponse(severity: string, code: string): Buffer {
-  const fields = Buffer.from(`S${severity}\0V${severity}\0C${code}\0Mthe connection to the server is lost\0\0`);
-  const message = Buffer.alloc(5);
-  message.write('E');
-  message.writeInt32BE(4 + fields.byteLength, 1);
-  return Buffer.concat([message, fields, Buffer.from('Z\0\0\0\x05I')]);
-}
-
 /** Of a snapshot that nobody has stored. */
 async function refuse(provider: Provider): Promise<void> {
   const other = { SnapshotClock: 1, Patches: [], LastClock: 1 };
@@ -118,7 +110,7 @@ describeOnPostgresql('an answer to a commit that was lost', () => {
     const lost = proxy.loseAnswerTo({ COMMIT: 'COMMIT' }, false);
     const call = provider.saveValue('value', patchOf('value'));
     await lost;
-    proxy.say(errorResponse(severity, code));
+    proxy.say(errorResponse({ severity, code, message: 'the connection to the server is lost' }));
     await call;
     expect((await postgresql.rowsOf(url)).blobs).toMatchObject([{ ref_count: 2 }]);
   });

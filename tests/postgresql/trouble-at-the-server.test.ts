@@ -5,6 +5,7 @@ import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
+import { errorResponse } from '../support/error-response.ts';
 import { freshFolder, patchOf } from '../support/files.ts';
 import {
   describeOnPostgresql,
@@ -13,6 +14,7 @@ import {
   ownPlace,
   ownServer,
   postgresql,
+  proxiedPlace,
   server,
 } from '../support/postgresql.ts';
 import { USER } from '../support/postgresql-address.ts';
@@ -308,6 +310,20 @@ describeOnPostgresql('trouble at the server', () => {
     expect(await appended(normal, 1)).toBe('on');
     await full.close();
     await expect.poll(() => appended(normal, clock++)).toBe('off');
+  });
+
+  it('a server that has no number left for a transaction: read-only, and no argument is at fault', async () => {
+    const { proxy, url } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store');
+    onTestFinished(() => provider.close());
+    await provider.appendPatch(patchOf(1), 1);
+    const lost = proxy.loseAnswerTo({ sds_patches: 'COPY' }, false);
+    const load = provider.loadPatchesSince(0);
+    await lost;
+    const message = 'database is not accepting commands that assign new transaction IDs';
+    proxy.say(errorResponse({ severity: 'ERROR', code: '54000', message, routine: 'GetNewTransactionId' }));
+    await expect(load).rejects.toMatchObject({ code: 'read-only', message: expect.stringContaining(message) });
+    expect(await provider.loadPatchesSince(0)).toHaveLength(1);
   });
 
   it('a right, or a table, that one call lacks: it fails alone', async () => {

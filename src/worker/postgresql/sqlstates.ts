@@ -61,7 +61,11 @@ export function isRefusal(error: unknown): boolean {
 interface Reported {
   code?: string;
   severity?: string;
+  routine?: string;
 }
+
+/** The routines of a server that find no number left for a transaction: it writes nothing more until it is vacuumed. */
+const outOfNumbers = /^GetNew(TransactionId|MultiXactId)$/;
 
 export function toEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
@@ -70,6 +74,7 @@ export function toEngineError(thrown: unknown): EngineError {
   // of a host with several addresses there is one error for each, and a whole without words
   const message = thrown instanceof AggregateError ? thrown.errors.map(({ message }) => message).join(', ') : own;
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code)) {
+    if (outOfNumbers.test(error.routine ?? '')) return new ServerError('read-only', 'no', message, code);
     // it ends the connection, maybe behind a commit: poolers say so of a server that they have lost, with a code of their own
     const isFatal = error.severity === 'FATAL' || error.severity === 'PANIC';
     const otherwise: Verdict = isFatal ? ['connection-failed', 'reconnect'] : ['io-error', 'no'];
