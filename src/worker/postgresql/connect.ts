@@ -20,13 +20,17 @@ const ADDRESSES_IN_TIME = 5;
 /** Too many connections: so the server is there. */
 const TOO_MANY = '53300';
 const AWAY = ['connection-failed', 'reconnect'] as const;
+const REFUSED = ['open-failed', 'no'] as const;
 /** What codes mean that are told whoever wants to be let in. */
 const atTheDoor: Readonly<Record<string, readonly [EngineError['code'], ServerError['retry']]>> = {
-  '42501': ['open-failed', 'no'], // no right to connect to the database
+  '42501': REFUSED, // no right to connect to the database
   '53200': AWAY, // no memory: as if there were too many connections
   '55000': AWAY, // the database takes none now, such as one that is about to be replaced
   XX000: AWAY, // of a pooler, whatever is wrong: it has no room, or no server
 };
+
+/** What PgBouncer says of a wrong password or an unknown user, by the code of any violation of the protocol. */
+const refusedByPooler = /^(SASL|password) authentication failed|^no such user/;
 
 /** The way to prove a password that is bound to the TLS connection (RFC 5929, `tls-server-end-point`). */
 const WITH_BINDING = 'SCRAM-SHA-256-PLUS';
@@ -154,7 +158,10 @@ function refusalOf(error: EngineError, user: string): EngineError {
     new RegExp(`["„\\p{Pi}\\p{Pf}]\\s?${name}\\s?["\\p{Pi}\\p{Pf}]`, 'gu'),
     'this user',
   );
-  const [code, retry] = atTheDoor[error.reported.code ?? ''] ?? [error.code, error.retry];
+  const { code: reported = '' } = error.reported;
+  const otherwise =
+    reported === '08P01' && refusedByPooler.test(message) ? REFUSED : ([error.code, error.retry] as const);
+  const [code, retry] = atTheDoor[reported] ?? otherwise;
   return new ServerError(code, retry, message, error.reported.code);
 }
 

@@ -50,11 +50,12 @@ const verdicts: Readonly<Record<string, Verdict>> = {
 /** What a TLS connection that can't be verified reports, in OpenSSL's and Node's words. */
 const tlsTrouble = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^ERR_(SSL|TLS|OSSL)|^EPROTO$/;
 
+/** Of whoever may not log in; and the same of a pooler, for which that is a violation of the protocol. */
+const refusals = /^(28|08P01)/;
+
 /** Whether another password may help. */
 export function isRefusal(error: unknown): boolean {
-  return (
-    error instanceof ServerError && error.code === 'open-failed' && (error.reported.code?.startsWith('28') ?? true)
-  );
+  return error instanceof ServerError && error.code === 'open-failed' && refusals.test(error.reported.code ?? '28');
 }
 
 /** What `pg` knows of an error of a server, and Node of one of the network. */
