@@ -61,6 +61,8 @@ export function parsePostgresqlUrl(
     const fault = faultOfParameters(parameters, query);
     if (fault !== undefined) return fault;
     const ca = given('sslrootcert');
+    if (ca === 'system' && (tls === 'require' || tls === 'verify-ca'))
+      return 'sslrootcert=system takes sslmode=verify-full, as with libpq';
     const binding = given('channel_binding') ?? 'prefer';
     if (!/^(disable|prefer|require)$/.test(binding)) return 'channel_binding must be disable, prefer or require';
     if (binding === 'require' && tls === 'disable')
