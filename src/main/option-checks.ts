@@ -55,7 +55,7 @@ export function textOf(thrown: unknown): string {
 
 /** The same of what may hold a password, or what a document says. */
 export function describeSecret(value: unknown): string {
-  return typeof value === 'string' ? 'a string' : describe(value);
+  return ['string', 'number', 'bigint'].includes(typeof value) ? `a ${typeof value}` : describe(value);
 }
 
 /** Names a value in an error message, without calling anything of it. */

@@ -1,6 +1,7 @@
 /** The server commits, and the connection is cut in the place of its answer: found out, and not done again. */
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
+import { errorResponse } from '../support/error-response.ts';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 import { USER } from '../support/postgresql-address.ts';
@@ -96,6 +97,22 @@ describeOnPostgresql('an answer to a commit that was lost', () => {
     await write(other);
     await other.flush();
     expect(await postgresql.rowsOf(server.url(database))).toEqual(await postgresql.rowsOf(place));
+  });
+
+  it.each([
+    ['XX000', 'FATAL'],
+    ['58000', 'ERROR'],
+  ])('to a pooler, which says so by %s: the call resolves, and is carried out once', async (code, severity) => {
+    const { proxy, url } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });
+    onTestFinished(() => provider.close());
+    await provider.saveValue('value', patchOf('value'));
+    const lost = proxy.loseAnswerTo({ COMMIT: 'COMMIT' }, false);
+    const call = provider.saveValue('value', patchOf('value'));
+    await lost;
+    proxy.say(errorResponse({ severity, code, message: 'the connection to the server is lost' }));
+    await call;
+    expect((await postgresql.rowsOf(url)).blobs).toMatchObject([{ ref_count: 2 }]);
   });
 
   it('and the table is locked when that is found out: the call resolves', async () => {

@@ -9,6 +9,8 @@ import { encrypting } from '../support/encrypting-server.ts';
 import { freshFolder } from '../support/files.ts';
 import { describeOnPostgresql, itOnOwnServer, ownPlace, server } from '../support/postgresql.ts';
 import type { PostgresqlAddress } from '../support/postgresql-address.ts';
+import { runProgram } from '../support/programs.ts';
+import { namesHave } from '../support/several-addresses.ts';
 
 const BYTES_A_MS = 700;
 
@@ -70,5 +72,17 @@ describeOnPostgresql('a slow line is not taken for one that is cut', () => {
     const server = await encrypting();
     if (server === undefined) return void (await annotate(howToHaveOpenssl, 'skipped'));
     await takesAll(await providerBehind(server.own, await server.own.freshDatabase(), 'require'));
+  });
+
+  it('a host with several addresses: each has a fifth of the time for a connection', async () => {
+    const url = (await ownPlace()).replace('127.0.0.1', 'two.test');
+    const ended = await runProgram(
+      `const provider = new SDS_DesktopPersistenceProvider(file, 'store', { ConnectTimeoutMs: 20_000 });
+      await provider.ready();
+      await provider.close();`,
+      url,
+      { flags: namesHave('127.0.0.1', '127.0.0.2'), env: { NODE_DEBUG: 'net' } },
+    );
+    expect(ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/attempt timeout to 4000 ms/) });
   });
 });

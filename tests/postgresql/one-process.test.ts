@@ -237,7 +237,7 @@ describeOnPostgresql('a password that is asked for', () => {
       [() => Promise.reject(new Error('no token today')), /the function Password failed: no token today/],
       [() => Promise.reject('no token at all'), /the function Password failed: no token at all/],
       [() => Promise.reject(), /the function Password failed: undefined/],
-      [async () => 5, /the function Password failed: it must resolve with a string, not 5/],
+      [async () => 5, /the function Password failed: it must resolve with a string, not a number/],
       [
         () => new Promise(() => {}),
         /the function Password failed: it did not answer within 100 ms; it is not called/,

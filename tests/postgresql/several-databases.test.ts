@@ -1,9 +1,11 @@
 /** Several databases on one worker: what one server does is nothing to the others. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, ownPlace, proxiedPlace } from '../support/postgresql.ts';
+import { describeOnPostgresql, ownPlace, proxiedPlace, server } from '../support/postgresql.ts';
 
 // read when a worker is started: all of this file's databases are on one
 process.env.SDS_PERSISTENCE_WORKERS = '1';
@@ -77,6 +79,31 @@ describeOnPostgresql('several databases', () => {
     }
     expect(await garbled.loadPatchesSince(0)).toHaveLength(4);
     expect(await there.loadPatchesSince(0)).toHaveLength(4);
+    expect(lost).toEqual([]);
+  });
+
+  it('a server that asks for a way to log in that is not known: open-failed, and the thread goes on for the others', async () => {
+    const kerberos = createServer((socket) => {
+      socket.on('error', () => undefined); // it is left in the middle
+      // AuthenticationGSS, as for a line of pg_hba.conf with `gss`
+      socket.once('data', () => socket.write(new Uint8Array([0x52, 0, 0, 0, 8, 0, 0, 0, 7])));
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void kerberos.close());
+    await once(kerberos, 'listening');
+    const { port } = kerberos.address() as AddressInfo;
+    const there = open(await ownPlace());
+    await there.appendPatch(patchOf(1), 1);
+    const lost: unknown[] = [];
+    const listener = (message: unknown) => lost.push(message);
+    subscribe('sds-persistence:worker-lost', listener);
+    onTestFinished(() => void unsubscribe('sds-persistence:worker-lost', listener));
+    const ready = open(server.url('any', { port })).ready();
+    const written = there.appendPatch(patchOf(2), 2);
+    await expect(ready).rejects.toMatchObject({
+      code: 'open-failed',
+      message: expect.stringMatching(/can not be read/),
+    });
+    await written;
     expect(lost).toEqual([]);
   });
 });

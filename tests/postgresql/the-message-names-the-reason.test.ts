@@ -3,9 +3,12 @@ import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from 'sds-p
 import { expect, it, onTestFinished } from 'vitest';
 import { Program } from '../../torture/child-process.ts';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
+import { findPgBouncer, howToHavePgBouncer, PgBouncer } from '../support/pgbouncer.ts';
+import { describeOnPostgresql, itOnOwnServer, ownPlace, postgresql, server } from '../support/postgresql.ts';
 import { freePort, PASSWORD, USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
+import { runProgram } from '../support/programs.ts';
+import { namesHave } from '../support/several-addresses.ts';
 
 async function messagesAt(url: string): Promise<string[]> {
   const provider = new SDS_DesktopPersistenceProvider(url, 'store', {
@@ -61,6 +64,32 @@ describeOnPostgresql('the message names the reason', () => {
         expect(message).not.toContain(secret);
     }
   });
+
+  it('a host with several addresses, and nobody at any of them', async () => {
+    const url = server.url('any', { port: await freePort() }).replace('127.0.0.1', 'two.test');
+    const { stdout } = await runProgram(
+      `const provider = new SDS_DesktopPersistenceProvider(file, 'store', { RetryForMs: 300 });
+      await provider.ready().catch(({ message }) => console.log(message));
+      await provider.close();`,
+      url,
+      { flags: namesHave('127.0.0.1', '127.0.0.2') },
+    );
+    expect(stdout).toMatch(/\(.*ECONNREFUSED 127\.0\.0\.1:\d+, .*ECONNREFUSED 127\.0\.0\.2:\d+\)/);
+  });
+
+  itOnOwnServer(
+    'a pooler that takes no transactions, and ends the connection while nothing is asked',
+    async ({ skip }) => {
+      const program = findPgBouncer();
+      if (program === undefined) return skip(howToHavePgBouncer);
+      const database = databaseOf(await ownPlace());
+      const bouncer = await PgBouncer.start(program, server, 2, 'statement');
+      onTestFinished(() => bouncer.remove());
+      for (const message of await messagesAt(server.url(database, { port: bouncer.port }))) {
+        expect(message).toMatch(/\(transaction blocks not allowed in statement pooling mode\)/);
+      }
+    },
+  );
 
   it('tables that are gone, and claims that are', async () => {
     const url = await ownPlace();

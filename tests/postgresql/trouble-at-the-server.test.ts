@@ -5,6 +5,7 @@ import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
+import { errorResponse } from '../support/error-response.ts';
 import { freshFolder, patchOf } from '../support/files.ts';
 import {
   describeOnPostgresql,
@@ -13,6 +14,7 @@ import {
   ownPlace,
   ownServer,
   postgresql,
+  proxiedPlace,
   server,
 } from '../support/postgresql.ts';
 import { USER } from '../support/postgresql-address.ts';
@@ -51,6 +53,40 @@ describeOnPostgresql('trouble at the server', () => {
       'waits',
     );
     await server.query(`ALTER DATABASE ${databaseOf(url)} ${open}`);
+    await waiting;
+    expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'patient' }]);
+  });
+
+  it.each([
+    ['a server without memory', '53200'],
+    ['a pooler whose limit is reached', 'XX000'],
+    ['a pooler without a server', '58000'],
+  ])('%s refuses a connection: the same', async (_, code) => {
+    const url = await ownPlace();
+    const database = databaseOf(url);
+    const [version] = await server.query<{ number: number }>(
+      "SELECT current_setting('server_version_num')::int AS number",
+    );
+    if ((version?.number ?? 0) < 170_000) return; // it lets everybody in
+    await server.query(
+      `CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$
+         BEGIN IF session_user = '${USER}' THEN RAISE 'no room' USING ERRCODE = '${code}'; END IF; END $$;
+       CREATE EVENT TRIGGER refusal ON login EXECUTE FUNCTION refuse()`,
+      undefined,
+      database,
+    );
+    const hasty = new SDS_DesktopPersistenceProvider(url, 'hasty', { RetryForMs: 300 });
+    onTestFinished(() => hasty.close());
+    await expect(hasty.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'connection-failed' });
+    await hasty.close();
+
+    const patient = new SDS_DesktopPersistenceProvider(url, 'patient');
+    onTestFinished(() => patient.close());
+    const waiting = patient.appendPatch(patchOf(1), 1);
+    await expect(Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 200, 'waits'))])).resolves.toBe(
+      'waits',
+    );
+    await server.query('DROP EVENT TRIGGER refusal', [], database);
     await waiting;
     expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'patient' }]);
   });
@@ -274,6 +310,20 @@ describeOnPostgresql('trouble at the server', () => {
     expect(await appended(normal, 1)).toBe('on');
     await full.close();
     await expect.poll(() => appended(normal, clock++)).toBe('off');
+  });
+
+  it('a server that has no number left for a transaction: read-only, and no argument is at fault', async () => {
+    const { proxy, url } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store');
+    onTestFinished(() => provider.close());
+    await provider.appendPatch(patchOf(1), 1);
+    const lost = proxy.loseAnswerTo({ sds_patches: 'COPY' }, false);
+    const load = provider.loadPatchesSince(0);
+    await lost;
+    const message = 'database is not accepting commands that assign new transaction IDs';
+    proxy.say(errorResponse({ severity: 'ERROR', code: '54000', message, routine: 'GetNewTransactionId' }));
+    await expect(load).rejects.toMatchObject({ code: 'read-only', message: expect.stringContaining(message) });
+    expect(await provider.loadPatchesSince(0)).toHaveLength(1);
   });
 
   it('a right, or a table, that one call lacks: it fails alone', async () => {

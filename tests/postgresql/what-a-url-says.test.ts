@@ -98,6 +98,12 @@ describe('each of them counts by itself', () => {
       },
     ],
     ['postgres://', { PGSSLROOTCERT: 'ca.pem' }, { tlsFiles: { ca: 'ca.pem' } }],
+    [
+      'postgres://db',
+      { PGSSLROOTCERT: 'system' },
+      { ...hosts(['db', 5432]), tls: 'verify-full', tlsFiles: { ca: undefined } },
+    ],
+    ['postgres://', { PGSSLROOTCERT: 'system' }, { tls: 'disable', tlsFiles: { ca: undefined } }],
     ['postgres://', { PGSSLCERT: 'me.pem', PGSSLKEY: 'me.key' }, { tlsFiles: { cert: 'me.pem', key: 'me.key' } }],
     // the rest
     ['postgres://?options=-c%20search_path%3Dsds', {}, { options: '-c search_path=sds' }],
@@ -199,6 +205,12 @@ describe('what can not be read', () => {
     ['postgres://db/notes?schema=sds', {}, /write options=-c%20search_path%3D… instead$/],
     ['postgres://db/notes?ssl=true', {}, /ssl: write sslmode=verify-full or sslmode=require instead$/],
     ['postgres://localhost/notes?channel_binding=require', {}, /^channel_binding=require takes TLS/],
+    [
+      'postgres://db/notes?sslmode=require',
+      { PGSSLROOTCERT: 'system' },
+      /^sslrootcert=system takes sslmode=verify-full/,
+    ],
+    ['postgres://db/notes?sslmode=verify-ca&sslrootcert=system', {}, /^sslrootcert=system takes/],
     ['postgres://db/notes?channel_binding=perhaps', {}, /^channel_binding must be disable, prefer or require$/],
     ['postgres://db:0/notes', {}, /^a port of the URL is none from 1 to 65535$/],
     ['postgres://db:65536/notes', {}, /^a port of the URL/],

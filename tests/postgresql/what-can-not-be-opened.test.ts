@@ -3,7 +3,7 @@ import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-pe
 import { expect, it, onTestFinished } from 'vitest';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
-import { freePort } from '../support/postgresql-address.ts';
+import { freePort, USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { codesOf, sqlOfTables } from './outcomes.ts';
 
@@ -59,6 +59,21 @@ describeOnPostgresql('what can not be opened', () => {
     expect(await codesAt(await postgresql.brokenPlace())).toEqual(['open-failed']);
   });
 
+  it('a database that a role may not connect to: open-failed', async () => {
+    const database = databaseOf(await ownPlace());
+    await server.query(`REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC`);
+    const role = await freshRole('uninvited');
+    expect(await codesAt(server.url(database, role))).toEqual(['open-failed']);
+  });
+
+  it('a database in which something keeps the version of the tables from being stored: schema-mismatch', async () => {
+    const url = await ownPlace();
+    const rule = 'CREATE RULE nothing AS ON INSERT TO sds_schema DO INSTEAD NOTHING';
+    const table = 'CREATE TABLE sds_schema (id int PRIMARY KEY, version int NOT NULL)';
+    await server.query(`SET ROLE "${USER}"; ${table}; ${rule}`, undefined, databaseOf(url));
+    expect(await codesAt(url)).toEqual(['schema-mismatch']);
+  });
+
   it('a role that may make no tables: read-only, and open as soon as somebody else has made them', async () => {
     const url = await ownPlace();
     const database = databaseOf(url);
@@ -108,6 +123,7 @@ describeOnPostgresql('what can not be opened', () => {
     ['lacks a column', 'ALTER TABLE sds_patches DROP COLUMN data'],
     ['names one otherwise', 'ALTER TABLE sds_values RENAME COLUMN ref_count TO references_to_it'],
     ['is missing', 'DROP TABLE sds_claims'],
+    ['has no key', 'ALTER TABLE sds_patches DROP CONSTRAINT sds_patches_pkey'],
   ])('a table that %s: schema-mismatch, and it is left as it is', async (_, sql) => {
     const url = await ownPlace();
     await sqlOfTables(url);

@@ -1,4 +1,4 @@
-/** PgBouncer in transaction mode before a server: each transaction may get another connection. */
+/** PgBouncer before a server, mostly in transaction mode: each transaction may get another connection. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -35,7 +35,12 @@ export class PgBouncer {
   }
 
   /** @param poolSize - connections to the server, which all clients share */
-  static async start(program: string, server: PostgresqlAddress, poolSize = 2): Promise<PgBouncer> {
+  static async start(
+    program: string,
+    server: PostgresqlAddress,
+    poolSize = 2,
+    mode: 'transaction' | 'statement' = 'transaction',
+  ): Promise<PgBouncer> {
     const folder = mkdtempSync(join(tmpdir(), 'sds-bouncer-'));
     chmodSync(folder, 0o755);
     const who = identity();
@@ -49,7 +54,7 @@ export class PgBouncer {
       unix_socket_dir: '',
       auth_type: 'scram-sha-256',
       auth_file: join(folder, 'users.txt'),
-      pool_mode: 'transaction',
+      pool_mode: mode,
       default_pool_size: poolSize,
       max_client_conn: 200,
     };

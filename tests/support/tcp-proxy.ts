@@ -160,9 +160,12 @@ export class TcpProxy {
     for (const line of this.#lines) this.#end(line);
   }
 
-  /** Programs get these bytes as if they were the server's. */
+  /** Programs get these bytes as if they were the server's, also in the place of an answer that was lost. */
   say(bytes: Uint8Array): void {
-    for (const { client } of this.#lines) client.write(bytes);
+    for (const line of this.#lines) {
+      line.deafUntil = undefined;
+      line.client.write(bytes);
+    }
   }
 
   /** Nothing goes through, in silence, until `resume`. */

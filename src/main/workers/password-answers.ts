@@ -4,7 +4,7 @@ import { expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import type { PasswordSource } from '../../protocol/service.ts';
-import { describe } from '../option-checks.ts';
+import { describeSecret } from '../option-checks.ts';
 
 /** Returns the port on which the worker asks; it keeps no process alive. */
 export function passwordAnswers(ask: () => Promise<string>): MessagePort {
@@ -12,7 +12,7 @@ export function passwordAnswers(ask: () => Promise<string>): MessagePort {
   const source: PasswordSource = {
     async password() {
       const found: unknown = await outsideOfCalls(ask); // a connection belongs to no call
-      if (typeof found !== 'string') throw new TypeError(`it must resolve with a string, not ${describe(found)}`);
+      if (typeof found !== 'string') throw new TypeError(`it must resolve with a string, not ${describeSecret(found)}`);
       return found;
     },
   };

@@ -50,11 +50,14 @@ export const schemaStatements: readonly string[] = [
   `INSERT INTO sds_schema (id, version) VALUES (1, ${SCHEMA_VERSION}) ON CONFLICT (id) DO NOTHING`,
 ];
 
-/** Fail where a table or a column is missing; a table that has others besides is fine. */
+/**
+ * Fail where a table or a column is missing, or a key, as after half a restoration: other columns may stand beside those of the primary
+ * key that is grouped by alone. A table that has others besides is fine.
+ */
 export function shapeStatements(): string[] {
-  return Object.entries(tables).map(([table, [columns]]) => {
+  return Object.entries(tables).map(([table, [columns, key]]) => {
     const names = columns.split(', ').map((column) => column.split(' ', 1)[0]);
-    return `SELECT ${names.join(', ')} FROM ${table} LIMIT 0`;
+    return `SELECT ${names.join(', ')} FROM ${table} GROUP BY ${key} LIMIT 0`;
   });
 }
 

@@ -60,6 +60,9 @@ export function parsePostgresqlUrl(
     }
     const fault = faultOfParameters(parameters, query);
     if (fault !== undefined) return fault;
+    const ca = given('sslrootcert');
+    if (ca === 'system' && (tls === 'require' || tls === 'verify-ca'))
+      return 'sslrootcert=system takes sslmode=verify-full, as with libpq';
     const binding = given('channel_binding') ?? 'prefer';
     if (!/^(disable|prefer|require)$/.test(binding)) return 'channel_binding must be disable, prefer or require';
     if (binding === 'require' && tls === 'disable')
@@ -70,7 +73,8 @@ export function parsePostgresqlUrl(
       password: password ?? given('password'),
       database,
       tls,
-      tlsFiles: { ca: given('sslrootcert'), cert: given('sslcert'), key: given('sslkey') },
+      // a word of libpq's for the authorities that are known anyway
+      tlsFiles: { ca: ca === 'system' ? undefined : ca, cert: given('sslcert'), key: given('sslkey') },
       channelBinding: binding === 'require',
       options: given('options'),
     };

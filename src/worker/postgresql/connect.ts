@@ -1,10 +1,11 @@
 /** Connects to the first host of a URL that takes writes. */
 import { readFileSync } from 'node:fs';
+import net from 'node:net';
 import type { Client, ClientConfig } from 'pg';
 import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import { EngineError } from '../engine.ts';
 import { backendOf, stateOf } from './backend.ts';
-import { Connection, type Patience, wireOf } from './connection.ts';
+import { Connection, guard, type Patience, wireOf } from './connection.ts';
 import type { Pg } from './load-pg.ts';
 import type { AskElsewhere } from './silence.ts';
 import { ServerError, toEngineError } from './sqlstates.ts';
@@ -13,11 +14,23 @@ type Host = PostgresqlTarget['hosts'][number];
 
 const KEEP_ALIVE_MS = 5000;
 
+/** So many addresses of a host are tried within the time for a connection, if none answers. */
+const ADDRESSES_IN_TIME = 5;
+
 /** Too many connections: so the server is there. */
 const TOO_MANY = '53300';
-/** The database takes no connections now, such as one that is about to be replaced: as if there were too many. */
-const KEPT_OUT = '55000';
 const AWAY = ['connection-failed', 'reconnect'] as const;
+const REFUSED = ['open-failed', 'no'] as const;
+/** What codes mean that are told whoever wants to be let in. */
+const atTheDoor: Readonly<Record<string, readonly [EngineError['code'], ServerError['retry']]>> = {
+  '42501': REFUSED, // no right to connect to the database
+  '53200': AWAY, // no memory: as if there were too many connections
+  '55000': AWAY, // the database takes none now, such as one that is about to be replaced
+  XX000: AWAY, // of a pooler, whatever is wrong: it has no room, or no server
+};
+
+/** What PgBouncer says of a wrong password or an unknown user, by the code of any violation of the protocol. */
+const refusedByPooler = /^(SASL|password) authentication failed|^no such user/;
 
 /** The way to prove a password that is bound to the TLS connection (RFC 5929, `tls-server-end-point`). */
 const WITH_BINDING = 'SCRAM-SHA-256-PLUS';
@@ -63,6 +76,10 @@ async function connectTo(
   patience: Patience,
   toWrite: boolean,
 ): Promise<Connection> {
+  // Node goes on to the next address after 250 ms: too soon for one that is far away
+  const ofAddress = Math.ceil(patience.connectMs / ADDRESSES_IN_TIME);
+  if (net.getDefaultAutoSelectFamilyAttemptTimeout() < ofAddress)
+    net.setDefaultAutoSelectFamilyAttemptTimeout(ofAddress);
   const config = configOf(target, place, patience);
   const client = new Client(config);
   const askElsewhere = () => {
@@ -76,7 +93,6 @@ async function connectTo(
   });
   try {
     await client.connect();
-    connection.guard();
     if (target.channelBinding && !offersBinding) throw new EngineError('open-failed', { message: NO_BINDING });
     const [readOnly] = await connection.run(QUESTION, COPY).catch((error) => {
       if (connection.lost) throw error;
@@ -119,6 +135,7 @@ function configOf(target: PostgresqlTarget, place: Host, { connectMs }: Patience
 /** What another connection, made for that alone, shows of one that is silent. */
 async function seenBy(other: Client, silent: Client): ReturnType<AskElsewhere> {
   other.on('error', () => {}); // told by `connect`, or of no interest any more
+  guard(other, () => '');
   let isThere = false;
   try {
     await other.connect();
@@ -141,7 +158,10 @@ function refusalOf(error: EngineError, user: string): EngineError {
     new RegExp(`["„\\p{Pi}\\p{Pf}]\\s?${name}\\s?["\\p{Pi}\\p{Pf}]`, 'gu'),
     'this user',
   );
-  const [code, retry] = error.reported.code === KEPT_OUT ? AWAY : [error.code, error.retry];
+  const { code: reported = '' } = error.reported;
+  const otherwise =
+    reported === '08P01' && refusedByPooler.test(message) ? REFUSED : ([error.code, error.retry] as const);
+  const [code, retry] = atTheDoor[reported] ?? otherwise;
   return new ServerError(code, retry, message, error.reported.code);
 }
 

@@ -4,7 +4,7 @@ import { clearInterval, clearTimeout, Promise, setTimeout } from '../../protocol
 import { EngineError } from '../engine.ts';
 import { copyReader, type TakeField } from './copy-format.ts';
 import { type AskElsewhere, type WatchedSocket, watchForSilence } from './silence.ts';
-import { toEngineError } from './sqlstates.ts';
+import { ServerError, toEngineError } from './sqlstates.ts';
 
 export interface Statement {
   text: string;
@@ -32,8 +32,10 @@ interface Parts {
 /** What the types of `pg` do not tell of a client's connection. */
 interface Wire {
   readonly stream: WatchedSocket;
+  readonly ssl: unknown;
   /** What the server says of ways to prove a password. */
   on(event: 'authenticationSASL', listener: (message: { mechanisms: string[] }) => void): void;
+  once(event: 'connect' | 'sslconnect' | 'readyForQuery', listener: () => void): void;
   parse(statement: { text: string }): void;
   bind(portal: { values: readonly (string | Buffer | null)[] }): void;
   execute(portal: object): void;
@@ -42,6 +44,36 @@ interface Wire {
 
 export function wireOf(client: Client): Wire {
   return (client as unknown as { connection: Wire }).connection;
+}
+
+/**
+ * To be called before it connects: what `pg` can't read, such as too long a text or a way to log in that it does not know, it throws out
+ * of the socket's event, which would end the thread.
+ *
+ * @param limit - what is to be said of it besides
+ */
+export function guard(client: Client, limit: () => string): void {
+  const wire = wireOf(client);
+  let code: 'open-failed' | 'io-error' = 'open-failed';
+  wire.once('readyForQuery', () => {
+    code = 'io-error';
+  });
+  // the moment between that in which `pg` begins to listen, and the server's first answer
+  wire.once(wire.ssl === false ? 'connect' : 'sslconnect', () => {
+    const { stream } = wire;
+    for (const read of stream.listeners('data')) {
+      stream.off('data', read as (chunk: Buffer) => void);
+      stream.on('data', (chunk: Buffer) => {
+        try {
+          read.call(stream, chunk);
+        } catch (error) {
+          const message = `what the server has sent can not be read: ${(error as Error).message}${limit()}`;
+          // told to whoever has asked for it; asked again, it would only be the same
+          stream.destroy(new EngineError(code, { message }));
+        }
+      });
+    }
+  });
 }
 
 /** A goodbye that nobody answers is not waited for any longer. */
@@ -74,6 +106,8 @@ export class Connection {
   /** Whether it was lost since no other one was to be had either. */
   unreachable = false;
   readonly patience: Patience;
+  /** What it was lost for, if that was told while nothing was asked. */
+  #lostFor: Error | undefined;
   readonly #client: Client;
   readonly #wire: Wire;
   readonly #askElsewhere: AskElsewhere;
@@ -84,31 +118,15 @@ export class Connection {
     this.#wire = wireOf(client);
     this.#askElsewhere = askElsewhere;
     this.patience = patience;
-    const lose = () => {
+    const lose = (error?: Error) => {
       this.lost = true;
+      this.#lostFor ??= error;
     };
     client.on('error', lose); // what is under way is told of it
     client.on('end', lose);
-  }
-
-  /** Once connected: what `pg` can't read, such as too long a text, it throws out of the socket's event, which would end the thread. */
-  guard(): void {
-    const { stream } = this.#wire;
-    for (const read of stream.listeners('data')) {
-      stream.off('data', read as (chunk: Buffer) => void);
-      stream.on('data', (chunk: Buffer) => {
-        try {
-          read.call(stream, chunk);
-        } catch (error) {
-          const { message: reason } = error as Error;
-          // a text holds two digits for each byte, and has at most 512 Mi characters
-          const limit = this.mayCopy ? '' : '; without COPY in binary form no patch or record of over 256 MiB can be';
-          const message = `what the server has sent can not be read: ${reason}${limit}`;
-          // told to whoever has asked for it; asked again, it would only be the same
-          stream.destroy(new EngineError('io-error', { message }));
-        }
-      });
-    }
+    // a text holds two digits for each byte, and has at most 512 Mi characters
+    const limit = '; without COPY in binary form no patch or record of over 256 MiB can be';
+    guard(client, () => (this.mayCopy ? '' : limit));
   }
 
   /** Carries out statements in one round trip. Unless they begin a transaction they are one, or are undone together. */
@@ -157,6 +175,10 @@ export class Connection {
   }
 
   #exchange(statements: readonly Statement[], parts: Parts): Promise<void> {
+    if (this.#lostFor !== undefined) {
+      // `pg` would only say that it is
+      return Promise.reject(new ServerError('connection-failed', 'reconnect', this.#lostFor.message));
+    }
     return new Promise<void>((resolve, reject) => {
       let over = false;
       const watch = watchForSilence(this.#wire.stream, this.#askElsewhere, this.patience, (since, found) => {

@@ -30,7 +30,9 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   '42501': ['read-only', 'no'], // no rights
   '42P01': ['schema-mismatch', 'no'],
   '42703': ['schema-mismatch', 'no'],
+  '42803': ['schema-mismatch', 'no'], // no primary key
   '42804': ['schema-mismatch', 'no'],
+  '42P10': ['schema-mismatch', 'no'], // the same, of one that was there
   '25006': ['read-only', 'reconnect'], // a standby: the primary is somewhere else by now
   '25P04': ['database-busy', 'no'], // the transaction took longer than its time-out, which ends the connection
   '25P03': ['connection-failed', 'reconnect'], // idle for too long within a transaction: this process was paused
@@ -40,6 +42,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   '55P03': ['database-busy', 'no'], // a lock was not to be had in time
   '57014': ['database-busy', 'no'], // cancelled, mostly by a time-out
   '57P': ['connection-failed', 'reconnect'], // shut down, crashed, starting
+  '58000': ['connection-failed', 'reconnect'], // of a pooler: it has no server
   XX001: ['database-corrupt', 'no'],
   XX002: ['database-corrupt', 'no'],
 };
@@ -47,18 +50,36 @@ const verdicts: Readonly<Record<string, Verdict>> = {
 /** What a TLS connection that can't be verified reports, in OpenSSL's and Node's words. */
 const tlsTrouble = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^ERR_(SSL|TLS|OSSL)|^EPROTO$/;
 
+/** Of whoever may not log in; and the same of a pooler, for which that is a violation of the protocol. */
+const refusals = /^(28|08P01)/;
+
 /** Whether another password may help. */
 export function isRefusal(error: unknown): boolean {
-  return (
-    error instanceof ServerError && error.code === 'open-failed' && (error.reported.code?.startsWith('28') ?? true)
-  );
+  return error instanceof ServerError && error.code === 'open-failed' && refusals.test(error.reported.code ?? '28');
 }
+
+/** What `pg` knows of an error of a server, and Node of one of the network. */
+interface Reported {
+  code?: string;
+  severity?: string;
+  routine?: string;
+}
+
+/** The routines of a server that find no number left for a transaction: it writes nothing more until it is vacuumed. */
+const outOfNumbers = /^GetNew(TransactionId|MultiXactId)$/;
 
 export function toEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
-  const { message, code } = (thrown instanceof Error ? thrown : new Error(String(thrown))) as Error & { code?: string };
+  const error = (thrown instanceof Error ? thrown : new Error(String(thrown))) as Error & Reported;
+  const { message: own, code } = error;
+  // of a host with several addresses there is one error for each, and a whole without words
+  const message = thrown instanceof AggregateError ? thrown.errors.map(({ message }) => message).join(', ') : own;
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code)) {
-    const verdict = verdicts[code] ?? verdicts[code.slice(0, 3)] ?? verdicts[code.slice(0, 2)] ?? ['io-error', 'no'];
+    if (outOfNumbers.test(error.routine ?? '')) return new ServerError('read-only', 'no', message, code);
+    // it ends the connection, maybe behind a commit: poolers say so of a server that they have lost, with a code of their own
+    const isFatal = error.severity === 'FATAL' || error.severity === 'PANIC';
+    const otherwise: Verdict = isFatal ? ['connection-failed', 'reconnect'] : ['io-error', 'no'];
+    const verdict = verdicts[code] ?? verdicts[code.slice(0, 3)] ?? verdicts[code.slice(0, 2)] ?? otherwise;
     return new ServerError(verdict[0], verdict[1], message, code);
   }
   if ((code !== undefined && tlsTrouble.test(code)) || /not support SSL/.test(message)) {

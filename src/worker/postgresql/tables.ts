@@ -29,6 +29,10 @@ export async function prepareTables(run: Run, mayCreate: boolean): Promise<void>
         "its tables are missing, and CreateTables is false: make them by what 'npx sds-persistence-worker schema' prints";
       throw new EngineError('open-failed', { message, code: MISSING_TABLE });
     }
+    if (attempt > MOST_ATTEMPTS) {
+      const message = 'their version can not be stored in sds_schema: does a trigger or a rule keep rows out of it?';
+      throw new EngineError('schema-mismatch', { message });
+    }
     try {
       for (const text of schemaStatements) await run({ text });
     } catch (error) {
