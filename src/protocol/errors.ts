@@ -116,6 +116,7 @@ const resultSentences: Record<number, string> = {
   266: UNREADABLE,
   8458: UNREADABLE,
   778: 'the file could not be written; check the disk, and limits on the size of files (ulimit -f), and call again',
+  3850: 'the file could not be locked; put it on a file system that has locks, such as that of a local disk, and call again',
   5386: "the log's index (-shm) could not be mapped into memory; put the file on a file system that permits it, or raise the limit on memory",
 };
 

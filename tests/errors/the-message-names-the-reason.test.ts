@@ -18,6 +18,7 @@ import {
   verifyDatabase,
 } from 'sds-persistence-worker';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { toldUnderFaults } from '../support/faults.ts';
 import { freshFile, freshFolder, patchOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 import { ReferenceProvider } from '../support/reference-provider.ts';
@@ -181,6 +182,21 @@ describe('a provider', () => {
       expect(ended.stdout).toMatch(/^io-error: .*limits on the size of files \(ulimit -f\)/);
     },
   );
+
+  it('a file system without locks', async ({ skip }) => {
+    const file = freshFile();
+    const program = `
+      const provider = new all.SDS_DesktopPersistenceProvider(${JSON.stringify(file)}, 'store');
+      faults.arm(LOCKS, 'EOPNOTSUPP', 1, true);
+      told.push(await outcome(provider.appendPatch(new Uint8Array(1), 1)));
+      faults.disarm();
+      told.push(await outcome(provider.appendPatch(new Uint8Array(1), 1)));`;
+    const told = await toldUnderFaults(program, file, skip);
+    expect(told).toEqual([
+      expect.stringMatching(/^io-error: .*could not be locked.*a file system that has locks/),
+      'done',
+    ]);
+  });
 
   it('a value that was stored under the hash of other bytes: of the file nothing is said, it is sound', async () => {
     const file = freshFile();

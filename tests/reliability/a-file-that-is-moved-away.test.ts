@@ -2,15 +2,18 @@
  * A file that is moved away while it is open leaves its log behind. Another file of that name has this log, or its index, so that what a
  * checkpoint took from there could be the other one's.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as nextMillisecond } from 'node:timers/promises';
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { SDS_DesktopPersistenceProvider, verifyDatabase } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
 import { canMount, smallDisk } from '../support/small-disk.ts';
+
+const holding = join(import.meta.dirname, '../support/holding-a-file.ts');
 
 /** More than makes a checkpoint worth it. */
 function writeMuch(provider: SDS_DesktopPersistenceProvider): Promise<void> {
@@ -89,6 +92,32 @@ it('a backup that is put in its place by hand, while its log is still there: clo
   const refused = { code: 'io-error', message: expect.stringContaining(`remove '${file}-wal'`) };
   await expect(provider.close()).rejects.toMatchObject(refused);
 });
+
+it.each(['has the file open', 'is at its end'])(
+  'a file without the index of its log, which was removed: what another process has committed beside it stays, and so does all else: it %s',
+  async (what) => {
+    const file = freshFile();
+    await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    for (let clock = 1; clock <= 5; clock++) await provider.appendPatch(patchOf(clock), clock);
+    rmSync(`${file}-shm`);
+    const holder = spawn(process.execPath, [holding, file, 'true'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    onTestFinished(() => void holder.kill());
+    await once(holder.stdout, 'data'); // it has committed
+    const ended = once(holder, 'exit');
+    const end = () => {
+      holder.stdin.end();
+      return ended;
+    };
+    if (what === 'is at its end') await end();
+    for (let clock = 6; clock <= 50; clock++) await provider.appendPatch(new Uint8Array(9000), clock);
+    await end();
+    expect(await provider.loadPatchesSince(0)).toHaveLength(50);
+    await provider.close();
+    expect(rowsOf(file).patches).toHaveLength(51);
+    const { Findings } = await verifyDatabase(file);
+    expect(Findings.map(({ Code }) => Code)).toEqual(['patches-without-start']); // of the patch of the other process
+  },
+);
 
 it.runIf(canMount).each([
   ['at the next call', async (provider: SDS_DesktopPersistenceProvider) => void (await provider.loadPatchesSince(0))],

@@ -21,7 +21,7 @@ export interface OpenedDatabase {
   onlyReads: boolean;
   setSynchronous(full: boolean): void;
   whereIsFile(): Whereabouts;
-  /** Whether the log at its name is its own, and of no other file that has the name by now: it may be taken into the file, wherever that is. */
+  /** Whether the log at its name, and its index, is its own, and of no other file that has the name by now: it may be taken into the file, wherever that is. */
   ownsLog(): boolean;
   /** Lets go of it, wherever the file is. */
   close(): void;
@@ -86,8 +86,12 @@ function setUp(database: Database, before: Identity | undefined, full: boolean, 
   const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = location === '' ? undefined : statSync(location, { bigint: true });
   if (before !== undefined) refuseAnother(before, original);
-  const close = () => letGo(database, location, original);
-  return { database, location, onlyReads, setSynchronous, close, ...placeOf(location, original, mode === 'wal') };
+  const { whereIsFile, ownsLog, lacksIndex } = placeOf(location, original, mode === 'wal');
+  const close = () => {
+    if (lacksIndex()) closeBesideItsLog(database, location);
+    else letGo(database, location, original);
+  };
+  return { database, location, onlyReads, setSynchronous, close, whereIsFile, ownsLog };
 }
 
 /** Kept from being collected: that would close them, and SQLite remove the log. */
@@ -112,25 +116,41 @@ function letGo(database: Database, location: string, original: Identity | undefi
   database.close();
 }
 
-type Place = Pick<OpenedDatabase, 'whereIsFile' | 'ownsLog'>;
+/**
+ * Without the index at its name it knows nothing of what others have committed since: that is in the log alone, which SQLite would remove.
+ * It does not while another connection has the file open, and one that only reads removes nothing.
+ */
+function closeBesideItsLog(database: Database, location: string): void {
+  const reader = ifPossible(() => open(location, true));
+  ifPossible(() => reader?.exec('BEGIN; SELECT count(*) FROM sqlite_schema'));
+  database.close();
+  reader?.close();
+}
+
+type Place = Pick<OpenedDatabase, 'whereIsFile' | 'ownsLog'> & { lacksIndex(): boolean };
 
 /** Where an open file is seen to be, and its log if it has one. */
 function placeOf(location: string, original: Identity | undefined, hasLog: boolean): Place {
-  if (original === undefined) return { whereIsFile: () => 'there', ownsLog: () => true };
+  if (original === undefined) return { whereIsFile: () => 'there', ownsLog: () => true, lacksIndex: () => false };
   const log = `${location}-wal`;
   const originalLog = hasLog ? identityOf(log) : undefined;
   const isLogThere = () => originalLog === undefined || isSame(find(log, originalLog), originalLog);
+  // where it was removed, whoever opens the file next makes another one: neither sees the locks and commits of the other
+  const index = `${location}-shm`;
+  const originalIndex = hasLog ? identityOf(index) : undefined;
+  const isIndexThere = () => originalIndex === undefined || isSame(find(index, originalIndex), originalIndex);
   return {
     whereIsFile() {
       const found = find(location, original);
       if (found === undefined) return 'missing';
       // the locks of files are the process's: another SQLite in it takes itself for the last one, and removes the log of this one
-      if (isSame(found, original)) return isLogThere() ? 'there' : 'replaced';
+      if (isSame(found, original)) return isLogThere() && isIndexThere() ? 'there' : 'replaced';
       if (originalLog === undefined || !isLogThere()) return 'replaced';
       const message = `another file was put in its place while it was open, beside its log; stop the programs that have it open and remove '${log}'`;
       throw new EngineError('io-error', { message });
     },
-    ownsLog: () => isLogThere() && isSame(find(location, original) ?? original, original),
+    ownsLog: () => isLogThere() && isIndexThere() && isSame(find(location, original) ?? original, original),
+    lacksIndex: () => isLogThere() && !isIndexThere() && isSame(find(location, original), original),
   };
 }
 
