@@ -173,10 +173,9 @@ describe('nothing is lost when a program ends', () => {
       await provider.ready();
       const beside = new SDS_DesktopPersistenceProvider(file + '.beside', 'store');
       await beside.ready();
-      const keep = setInterval(() => {}, 1000); // the end of an idle worker would not keep the program waiting
-      await threads[0].terminate();
+      await endThread(threads[0]);
       await beside.appendPatch(patchOf(1), 1);
-      const ended = new Promise((resolve) => threads.at(-1).once('exit', resolve));
+      const ended = stayFor(new Promise((resolve) => threads.at(-1).once('exit', resolve)));
       await beside.close();
       await ended; // nobody needed it any more
       await inMemory.close().catch(() => {});

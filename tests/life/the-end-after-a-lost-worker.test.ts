@@ -7,16 +7,11 @@ const flags = ['--disable-warning=ExperimentalWarning'];
 
 it('a program ends by itself after an idle worker was lost and replaced', async () => {
   const ended = await runProgram(
-    `import { once } from 'node:events';
-    let worker;
+    `let worker;
     process.on('worker', (started) => (worker = started));
     const provider = new SDS_DesktopPersistenceProvider(file, 'store');
     await provider.appendPatch(patchOf(1), 1);
-    const alive = setInterval(() => {}, 1000); // an idle worker's end would not keep the program waiting
-    const lost = once(worker, 'exit');
-    void worker.terminate();
-    await lost;
-    clearInterval(alive);
+    await endThread(worker);
     console.log('done');`,
     freshFile(),
     { flags },

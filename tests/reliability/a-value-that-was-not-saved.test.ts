@@ -237,10 +237,8 @@ it('of saves that have failed nothing is kept once the program has heard of all,
     console.log(errors.filter((error) => error.deref() !== undefined).length);
     other.close();
     await provider.saveSnapshot(patchOf(1), 1);
-    const alive = setInterval(() => {}, 1000); // an answer of the worker to Node does not keep the program waiting
-    const heap = (await (await worker.getHeapSnapshot()).toArray()).join('');
+    const heap = (await stayFor(worker.getHeapSnapshot().then((snapshot) => snapshot.toArray()))).join('');
     console.log((heap.match(/"hash \\d+"/g) ?? []).length);
-    clearInterval(alive);
     await provider.close();`,
     freshFile(),
     { flags: ['--expose-gc', '--disable-warning=ExperimentalWarning'] },

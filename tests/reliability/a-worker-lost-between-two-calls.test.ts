@@ -92,7 +92,6 @@ it('a prune behind a snapshot that was stored is carried out by the next worker,
   const file = freshFile();
   const ended = await runProgram(
     `import { DatabaseSync } from 'node:sqlite';
-    const alive = setInterval(() => {}, 1000); // the end of an idle worker would not keep the program waiting
     let worker;
     process.on('worker', (started) => (worker = started));
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 0 });
@@ -105,11 +104,10 @@ it('a prune behind a snapshot that was stored is carried out by the next worker,
     await provider.saveSnapshot(patchOf('stored'), 1);
     await provider.saveSnapshot(patchOf('stored, too'), 1);
     await provider.flush();
-    await worker.terminate();
+    await endThread(worker);
     await provider.prunePatches(2);
     await provider.flush();
-    await provider.close();
-    clearInterval(alive);`,
+    await provider.close();`,
     file,
     { env: { SDS_PERSISTENCE_WORKERS: '1' }, flags: ['--disable-warning=SDS_WRITE_FAILED'] },
   );
