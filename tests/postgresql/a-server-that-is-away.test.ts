@@ -107,7 +107,7 @@ describeOnPostgresql('a server that is away', () => {
   });
 
   it('a server that said nothing is asked again by each call, however little patience that has', async () => {
-    const { provider, proxy } = await cutOff({ RetryForMs: 0, ConnectTimeoutMs: 1000 });
+    const { provider, proxy } = await cutOff({ RetryForMs: 0, ConnectTimeoutMs: 3000 });
     proxy.accept();
     proxy.pause(); // connections are made, and nobody answers
     await expect(provider.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'connection-failed' });
