@@ -21,11 +21,9 @@ it('a program ends by itself after an idle worker was lost and replaced', async 
 
 it('a failure of what a listener of beforeExit calls is told before the program ends', async () => {
   const ended = await runProgram(
-    `import { DatabaseSync } from 'node:sqlite';
-    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300 });
+    `const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300 });
     await provider.ready();
-    globalThis.other = new DatabaseSync(file); // else it is closed once nobody refers to it
-    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+    lockFile(file);
     process.once('beforeExit', () => {
       provider.appendPatch(patchOf(1), 1).catch(({ code }) => console.log('caught', code));
     });

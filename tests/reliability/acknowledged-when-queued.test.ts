@@ -186,14 +186,12 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
   it('keeps its patches although it went down with the worker, and one before it was stored after that', async () => {
     const file = freshFile();
     const { stdout, stderr } = await runProgram(
-      `import { DatabaseSync } from 'node:sqlite';
-      let worker;
+      `let worker;
       process.on('worker', (started) => (worker = started));
       const provider = new SDS_DesktopPersistenceProvider(file, 'store', { TransferSnapshots: true, BusyTimeoutMs: 60_000 });
       await provider.ready();
       for (let clock = 1; clock <= 10; clock++) await provider.appendPatch(patchOf(clock), clock);
-      const other = new DatabaseSync(file);
-      other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+      const other = lockFile(file);
       await provider.saveSnapshot(new Uint8Array(1000), 5); // copied
       await provider.saveSnapshot(new Uint8Array(300_000), 10); // handed over
       await provider.prunePatches(11);

@@ -17,7 +17,8 @@ export interface Ended {
 /**
  * Runs the text of an ES module, with `SDS_DesktopPersistenceProvider`, `transfer`, `patchOf(n)` and
  * `file`, the path of a database, in scope, until it ends. A thread without work keeps no program waiting, nor does a
- * signal: `stayFor(promise)` does, and `endThread(worker)` resolves when that has ended.
+ * signal: `stayFor(promise)` does, and `endThread(worker)` resolves when that has ended. `lockFile(path)` holds a database's
+ * write lock over the connection that it returns, to the end of the program if it is not closed.
  *
  * @param onOutput - told all output so far whenever there is more; may send signals
  */
@@ -44,6 +45,14 @@ const stayFor = (promise) => {
   return promise.finally(() => clearInterval(timer));
 };
 const endThread = (worker) => stayFor(worker.terminate());
+const lockHolders = []; // else they are closed once nobody refers to them
+const lockFile = (path) => {
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+  const holder = new DatabaseSync(path);
+  holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+  lockHolders.push(holder);
+  return holder;
+};
 ${text}`,
   );
   const child = spawn(node, [...flags, program], {
