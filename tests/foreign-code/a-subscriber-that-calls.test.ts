@@ -163,9 +163,7 @@ it('one that Node tells of each new thread, and that calls as a lost one is repl
       called.push(provider.appendPatch(patchOf(started), started));
       provider.flushSync();
     });
-    const alive = setInterval(() => {}, 1000); // the end of a thread would not keep the program waiting
-    await worker.terminate();
-    clearInterval(alive);
+    await endThread(worker);
     await Promise.all(called);
     console.log(started, (await provider.loadPatchesSince(0)).length);
     await provider.close();`,

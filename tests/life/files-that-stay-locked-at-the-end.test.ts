@@ -55,15 +55,12 @@ describe.concurrent('a process that ends', () => {
   }) => {
     const { file, folder } = freshPlace(onTestFinished);
     const ended = await runProgram(
-      `import { DatabaseSync } from 'node:sqlite';
-      const other = new SDS_DesktopPersistenceProvider(file + '.other', 'store');
+      `const other = new SDS_DesktopPersistenceProvider(file + '.other', 'store');
       await other.ready();
-      const held = [];
       for (let i = 0; i < 30; i++) {
         const provider = new SDS_DesktopPersistenceProvider(file + i, 'store', { BusyTimeoutMs: 600_000 });
         await provider.ready();
-        held.push(new DatabaseSync(file + i));
-        held[i].exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE'); // held to the end
+        lockFile(file + i);
         await provider.saveSnapshot(patchOf(i), 1);
       }
       other.appendPatch(patchOf(1), 1);
@@ -86,21 +83,20 @@ describe.concurrent('a process that ends', () => {
     const preload = join(folder, 'counting-thread.cjs');
     writeFileSync(preload, countingThread(file));
     const { code, stdout, stderr } = await runProgram(
-      `import { DatabaseSync } from 'node:sqlite';
-      const locked = [];
+      `const locked = [];
       for (let i = 0; i < 2; i++) {
         const provider = new SDS_DesktopPersistenceProvider(file + i, 'store', { BusyTimeoutMs: 600_000 });
         await provider.ready();
-        locked.push({ provider, other: new DatabaseSync(file + i) });
-        locked[i].other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE'); // held to the end
+        locked.push(provider);
+        lockFile(file + i);
       }
       const provider = new SDS_DesktopPersistenceProvider(file, 'store');
       await provider.ready();
       process.on('exit', () => {
-        for (let clock = 2; clock <= 4; clock++) for (const { provider } of locked) provider.appendPatch(patchOf(clock), clock);
+        for (let clock = 2; clock <= 4; clock++) for (const provider of locked) provider.appendPatch(patchOf(clock), clock);
         provider.appendPatch(patchOf(101), 101);
       });
-      for (const { provider } of locked) provider.appendPatch(patchOf(1), 1);
+      for (const provider of locked) provider.appendPatch(patchOf(1), 1);
       for (let clock = 1; clock <= 100; clock++) provider.appendPatch(patchOf(clock), clock);
       process.exit(7);`,
       file,
@@ -120,11 +116,9 @@ describe.concurrent('a process that ends', () => {
   }) => {
     const { file, folder } = freshPlace(onTestFinished);
     const { code, stderr } = await runProgram(
-      `import { DatabaseSync } from 'node:sqlite';
-      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 3000 });
+      `const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 3000 });
       await provider.ready();
-      const holder = new DatabaseSync(file);
-      holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE'); // held to the end
+      const holder = lockFile(file);
       // each of them is a batch by itself
       for (let clock = 1; clock <= 8; clock++) void provider.saveSnapshot(new Uint8Array(300_000), clock);
       process.exit(holder.isTransaction ? 0 : 1);`,
@@ -169,8 +163,7 @@ describe.concurrent('a process that ends', () => {
       `import { DatabaseSync } from 'node:sqlite';
       const locked = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 600_000 });
       await locked.ready();
-      const other = new DatabaseSync(file);
-      other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE'); // held to the end
+      lockFile(file);
       const provider = new SDS_DesktopPersistenceProvider(file + '.other', 'store');
       await provider.ready();
       const reader = new DatabaseSync(file + '.other', { readOnly: true });

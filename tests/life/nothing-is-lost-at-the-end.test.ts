@@ -144,11 +144,9 @@ describe('nothing is lost when a program ends', () => {
     ['large bytes', "saveRecord('key', new Uint8Array(300_000))"],
   ])('by process.exit(), but what fails is named on stderr: %s', async (_, call) => {
     const ended = await runProgram(
-      `import { DatabaseSync } from 'node:sqlite';
-      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
+      `const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
       await provider.ready();
-      const holder = new DatabaseSync(file);
-      holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE'); // held to the end
+      const holder = lockFile(file);
       provider.${call}.catch(() => console.log('heard'));
       process.exit(holder.isTransaction ? 0 : 1);`,
       freshFile(),
@@ -173,10 +171,9 @@ describe('nothing is lost when a program ends', () => {
       await provider.ready();
       const beside = new SDS_DesktopPersistenceProvider(file + '.beside', 'store');
       await beside.ready();
-      const keep = setInterval(() => {}, 1000); // the end of an idle worker would not keep the program waiting
-      await threads[0].terminate();
+      await endThread(threads[0]);
       await beside.appendPatch(patchOf(1), 1);
-      const ended = new Promise((resolve) => threads.at(-1).once('exit', resolve));
+      const ended = stayFor(new Promise((resolve) => threads.at(-1).once('exit', resolve)));
       await beside.close();
       await ended; // nobody needed it any more
       await inMemory.close().catch(() => {});
@@ -323,10 +320,8 @@ describe('flushSync', () => {
   it('says so if the time was too short, and loses nothing by it', async () => {
     const file = freshFile();
     const ended = await runProgram(
-      `import { DatabaseSync } from 'node:sqlite';
-      ${burst} await provider.flush();
-      const other = new DatabaseSync(file);
-      other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+      `${burst} await provider.flush();
+      const other = lockFile(file);
       void provider.appendPatch(patchOf('the last'), 5001);
       console.log(provider.flushSync(0));
       other.exec('COMMIT');`,
@@ -341,12 +336,10 @@ it('a call that fails within flushSync() of an exit listener of the program is t
   const file = freshFile();
   const { code, stderr } = await runProgram(
     `
-    const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
     await provider.ready();
     process.prependListener('exit', () => provider.flushSync());
-    const holder = new DatabaseSync(file);
-    holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+    const holder = lockFile(file);
     void provider.appendPatch(new Uint8Array(10), 1);
     process.exit(holder.isTransaction ? 0 : 1);
     `,
@@ -365,11 +358,9 @@ it.each([
 ])('a call is told that fails %s', async (_, end) => {
   const { code, stdout, stderr } = await runProgram(
     `
-    const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
     await provider.ready();
-    globalThis.holder = new DatabaseSync(file); // else it is closed once nobody refers to it
-    holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+    lockFile(file);
     setImmediate(() => {
       provider.appendPatch(new Uint8Array(10), 1).catch(() => console.log('heard'));
       ${end};

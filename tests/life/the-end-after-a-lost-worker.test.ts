@@ -7,16 +7,11 @@ const flags = ['--disable-warning=ExperimentalWarning'];
 
 it('a program ends by itself after an idle worker was lost and replaced', async () => {
   const ended = await runProgram(
-    `import { once } from 'node:events';
-    let worker;
+    `let worker;
     process.on('worker', (started) => (worker = started));
     const provider = new SDS_DesktopPersistenceProvider(file, 'store');
     await provider.appendPatch(patchOf(1), 1);
-    const alive = setInterval(() => {}, 1000); // an idle worker's end would not keep the program waiting
-    const lost = once(worker, 'exit');
-    void worker.terminate();
-    await lost;
-    clearInterval(alive);
+    await endThread(worker);
     console.log('done');`,
     freshFile(),
     { flags },
@@ -26,11 +21,9 @@ it('a program ends by itself after an idle worker was lost and replaced', async 
 
 it('a failure of what a listener of beforeExit calls is told before the program ends', async () => {
   const ended = await runProgram(
-    `import { DatabaseSync } from 'node:sqlite';
-    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300 });
+    `const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300 });
     await provider.ready();
-    globalThis.other = new DatabaseSync(file); // else it is closed once nobody refers to it
-    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+    lockFile(file);
     process.once('beforeExit', () => {
       provider.appendPatch(patchOf(1), 1).catch(({ code }) => console.log('caught', code));
     });

@@ -15,11 +15,9 @@ const held = (retryForMs: number) => `
   const options = { MaxPendingBytes: 60_000, Overflow: 'block', RetryForMs: ${retryForMs} };
   const provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
   await provider.appendPatch(patchOf(1), 1);
-  const cut = new Promise((resolve) => process.once('SIGUSR2', resolve));
+  const cut = stayFor(new Promise((resolve) => process.once('SIGUSR2', resolve)));
   writeSync(1, 'open\\n');
-  const stays = setInterval(() => {}, 60_000); // to wait for a signal keeps no process alive
   await cut;
-  clearInterval(stays);
   const calls = [provider.appendPatch(new Uint8Array(60_000), 2)];
   writeSync(1, 'held\\n');
   for (let clock = 3; clock <= ${PATCHES}; clock++) calls.push(provider.appendPatch(new Uint8Array(60_000), clock));
@@ -109,7 +107,7 @@ describeOnPostgresql('a server that is away', () => {
   });
 
   it('a server that said nothing is asked again by each call, however little patience that has', async () => {
-    const { provider, proxy } = await cutOff({ RetryForMs: 0, ConnectTimeoutMs: 1000 });
+    const { provider, proxy } = await cutOff({ RetryForMs: 0, ConnectTimeoutMs: 3000 });
     proxy.accept();
     proxy.pause(); // connections are made, and nobody answers
     await expect(provider.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'connection-failed' });

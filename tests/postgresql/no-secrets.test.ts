@@ -40,9 +40,7 @@ const telling = `
   for (const outcome of await Promise.allSettled([provider.appendPatch(patchOf(3), 3)])) show(outcome);
   try { await provider.backup('/nowhere/at-all.db'); } catch (error) { show(error); }
   try { new SDS_DesktopPersistenceProvider(file + '&sslmode=nonsense', 'store'); } catch (error) { show(error); }
-  const stays = setInterval(() => {}, 60_000); // an idle worker keeps no process alive, nor does its end
-  await worker.terminate();
-  clearInterval(stays);
+  await endThread(worker);
   for (const outcome of await Promise.allSettled([provider.appendPatch(patchOf(4), 4)])) show(outcome);
   await provider.close();
   throw new Error('the end');

@@ -69,11 +69,9 @@ describeOnPostgresql('the end of a process', () => {
   it('the server goes away in mid-burst: the end is not put off for longer than 10 s, and it is said', async () => {
     const { proxy, url } = await proxiedPlace();
     const text = `${provider()}await provider.ready();
-      const stays = setInterval(() => {}, 60_000); // to wait for a signal keeps no process alive
-      const cut = new Promise((resolve) => process.once('SIGUSR2', resolve));
+      const cut = stayFor(new Promise((resolve) => process.once('SIGUSR2', resolve)));
       console.log('ready');
       await cut;
-      clearInterval(stays);
       ${thousand}process.exit(7);`;
     const { code, stderr } = await runProgram(text, url, {
       onOutput: (_, signal) => {

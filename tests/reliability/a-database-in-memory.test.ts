@@ -8,8 +8,7 @@ it.each([
   ['file:notes?mode=memory&cache=shared', 2],
 ])('%s after the loss of its worker', async (name, shared) => {
   const { stdout, stderr } = await runProgram(
-    `const alive = setInterval(() => {}, 1000); // the end of a thread would not keep the program waiting
-    let worker;
+    `let worker;
     process.on('worker', (started) => (worker = started));
     const outcome = (promise) =>
       promise.then(() => 'fine', ({ code, message }) => (message.endsWith('; make another provider') ? code : message));
@@ -17,7 +16,7 @@ it.each([
     const [first, second] = [open(), open()];
     await first.appendPatch(patchOf(1), 1);
     await second.ready();
-    await worker.terminate();
+    await endThread(worker);
     const told = [await outcome(first.appendPatch(patchOf(2), 2)), await outcome(second.flush())];
     const next = open(); // as long as the others are there
     told.push(await outcome(next.appendPatch(patchOf(1), 1)), (await next.loadPatchesSince(0)).length);
@@ -26,8 +25,7 @@ it.each([
     const last = open(); // of the file of the one that is open by now
     told.push(last.statistics().Patches.Appended, (await last.loadPatchesSince(0)).length);
     console.log(told.join());
-    await Promise.all([next.close(), last.close()]);
-    clearInterval(alive);`,
+    await Promise.all([next.close(), last.close()]);`,
     freshFile(),
     { env: { SDS_PERSISTENCE_WORKERS: '1' } },
   );
@@ -43,9 +41,7 @@ it('the thread that follows the one of a database in memory keeps no process ali
     process.once('worker', (started) => (worker = started));
     const provider = new SDS_DesktopPersistenceProvider(':memory:', 'store');
     await provider.appendPatch(patchOf(1), 1);
-    const alive = setInterval(() => {}, 1000); // the end of a thread would not keep the program waiting
-    await worker.terminate();
-    clearInterval(alive);
+    await endThread(worker);
     console.log(await provider.appendPatch(patchOf(2), 2).catch(({ code }) => code));`,
     freshFile(),
   );

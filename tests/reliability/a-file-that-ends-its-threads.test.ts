@@ -22,7 +22,6 @@ const beginning = `
   import { rmSync, writeFileSync } from 'node:fs';
   import { join } from 'node:path';
   process.env.SDS_PERSISTENCE_WORKERS = '1';
-  const alive = setInterval(() => {}, 1000); // the end of a thread would not keep the program waiting
   let workers = 0;
   process.on('worker', () => workers++);
   const arm = () => writeFileSync(join(file, 'armed'), '');
@@ -42,7 +41,6 @@ const end = `
   const again = open('poison');
   await again.appendPatch(patchOf(1), 1);
   await Promise.all([...others, again].map((provider) => provider.close()));
-  clearInterval(alive);
   console.log(JSON.stringify({ told, workers }));`;
 
 async function run(text: string): Promise<{ folder: string; told: [string, string, string][]; workers: number }> {
@@ -72,7 +70,7 @@ describe('a file that ends its threads', () => {
       const poison = open('poison');
       const calls = [poison.ready(), poison.appendPatch(patchOf(1), 1), poison.loadSnapshot()];
       const meanwhile = write();
-      const told = await Promise.all(calls.map((call) => call.then(() => 'done', why)));
+      const told = await stayFor(Promise.all(calls.map((call) => call.then(() => 'done', why))));
       await Promise.all(meanwhile);
       told.push(await poison.ready().catch(why), await poison.appendPatch(patchOf(1), 1).catch(why));
       await poison.close();
@@ -89,12 +87,12 @@ describe('a file that ends its threads', () => {
       const call = poison.appendPatch(patchOf(1), 1);
       const meanwhile = [];
       let over = false;
-      const told = [await Promise.race([call.catch(why), (async () => {
+      const told = [await stayFor(Promise.race([call.catch(why), (async () => {
         while (!over) {
           meanwhile.push(...write());
           await Promise.all(meanwhile);
         }
-      })()])];
+      })()]))];
       over = true;
       await Promise.all(meanwhile);
       told.push(await poison.ready().catch(why));

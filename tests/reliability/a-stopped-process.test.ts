@@ -23,14 +23,12 @@ it('a process that is stopped for longer than BusyTimeoutMs while another one wr
     `import { writeSync } from 'node:fs';
 const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: ${BUSY_TIMEOUT_MS} });
 await provider.ready();
-const alive = setInterval(() => {}, 1000);
-process.once('SIGUSR2', async () => {
-  const appended = provider.appendPatch(patchOf(1), 1);
-  writeSync(1, 'waits\\n');
-  await appended;
-  clearInterval(alive);
-});
-writeSync(1, 'ready\\n');`,
+const signalled = stayFor(new Promise((resolve) => process.once('SIGUSR2', resolve)));
+writeSync(1, 'ready\\n');
+await signalled;
+const appended = provider.appendPatch(patchOf(1), 1);
+writeSync(1, 'waits\\n');
+await appended;`,
     file,
     {
       onOutput(output, signal) {

@@ -219,15 +219,13 @@ it.runIf(canMount)(
 
 it('of saves that have failed nothing is kept once the program has heard of all, and nothing is pending', async () => {
   const { code, stdout, stderr } = await runProgram(
-    `import { DatabaseSync } from 'node:sqlite';
-    import { setImmediate as turn } from 'node:timers/promises';
+    `import { setImmediate as turn } from 'node:timers/promises';
     let worker;
     process.on('worker', (started) => (worker = started));
     const options = { Acknowledge: 'committed', BusyTimeoutMs: 0 };
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
     await provider.ready();
-    const other = new DatabaseSync(file);
-    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+    const other = lockFile(file);
     const errors = [];
     const save = (index) => provider.saveValue('hash ' + index, new Uint8Array(1000)).catch((error) => errors.push(new WeakRef(error)));
     await Promise.all(Array.from({ length: 1000 }, (_, index) => save(index)));
@@ -237,10 +235,8 @@ it('of saves that have failed nothing is kept once the program has heard of all,
     console.log(errors.filter((error) => error.deref() !== undefined).length);
     other.close();
     await provider.saveSnapshot(patchOf(1), 1);
-    const alive = setInterval(() => {}, 1000); // an answer of the worker to Node does not keep the program waiting
-    const heap = (await (await worker.getHeapSnapshot()).toArray()).join('');
+    const heap = (await stayFor(worker.getHeapSnapshot().then((snapshot) => snapshot.toArray()))).join('');
     console.log((heap.match(/"hash \\d+"/g) ?? []).length);
-    clearInterval(alive);
     await provider.close();`,
     freshFile(),
     { flags: ['--expose-gc', '--disable-warning=ExperimentalWarning'] },

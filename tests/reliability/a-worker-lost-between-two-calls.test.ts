@@ -91,25 +91,21 @@ it('a load whose answer was lost while the thread was blocked, and wrote behind 
 it('a prune behind a snapshot that was stored is carried out by the next worker, whatever became of the one before', async () => {
   const file = freshFile();
   const ended = await runProgram(
-    `import { DatabaseSync } from 'node:sqlite';
-    const alive = setInterval(() => {}, 1000); // the end of an idle worker would not keep the program waiting
-    let worker;
+    `let worker;
     process.on('worker', (started) => (worker = started));
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 0 });
     await provider.appendPatch(patchOf(1), 1);
-    const holder = new DatabaseSync(file);
-    holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+    const holder = lockFile(file);
     await provider.saveSnapshot(patchOf('lost'), 1);
     console.log(await provider.flush().catch(({ code }) => code));
     holder.close();
     await provider.saveSnapshot(patchOf('stored'), 1);
     await provider.saveSnapshot(patchOf('stored, too'), 1);
     await provider.flush();
-    await worker.terminate();
+    await endThread(worker);
     await provider.prunePatches(2);
     await provider.flush();
-    await provider.close();
-    clearInterval(alive);`,
+    await provider.close();`,
     file,
     { env: { SDS_PERSISTENCE_WORKERS: '1' }, flags: ['--disable-warning=SDS_WRITE_FAILED'] },
   );

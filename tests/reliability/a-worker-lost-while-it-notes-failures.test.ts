@@ -5,9 +5,7 @@ import { runProgram } from '../support/programs.ts';
 
 it('patches of a locked file: told as stored are stored, all of them, and told as failed are not', async () => {
   const { code, stdout, stderr } = await runProgram(
-    `import { once } from 'node:events';
-    import { DatabaseSync } from 'node:sqlite';
-    const alive = setInterval(() => {}, 1000); // a worker's end would not keep the program waiting
+    `import { DatabaseSync } from 'node:sqlite';
     let worker;
     process.on('worker', (started) => (worker = started));
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 0 });
@@ -26,9 +24,7 @@ it('patches of a locked file: told as stored are stored, all of them, and told a
       await null; // sent
       // no event tells that it is noting failures: it is ended at another moment each time, later if it never came so far
       for (const until = performance.now() + round * 0.2 * Math.max(1, round - 19); performance.now() < until; );
-      const ended = once(worker, 'exit');
-      void worker.terminate();
-      await ended;
+      await endThread(worker);
       other.exec('ROLLBACK');
       const told = await outcomes;
       const stored = new Set(other.prepare('SELECT clock FROM patches').all().map(({ clock }) => clock));
@@ -41,7 +37,6 @@ it('patches of a locked file: told as stored are stored, all of them, and told a
     }
     console.log(JSON.stringify(found));
     other.close();
-    clearInterval(alive);
     await provider.close();`,
     freshFile(),
     { flags: ['--disable-warning=ExperimentalWarning'] },

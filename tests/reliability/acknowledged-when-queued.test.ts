@@ -39,7 +39,6 @@ async function onFullDisk(text: string, file: string, options = '{}') {
   );
   const { code, stdout, stderr } = await runProgram(
     `import { subscribe } from 'node:diagnostics_channel';
-    import { once } from 'node:events';
     import { rmSync, writeFileSync } from 'node:fs';
     const full = () => writeFileSync(${marker}, '');
     const room = () => rmSync(${marker}, { force: true });
@@ -167,12 +166,10 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
     const file = freshFile();
     const { lines, stderr } = await onFullDisk(
       `full();
-      const alive = setInterval(() => {}, 1000); // the end of a worker would not keep the program waiting
       const failed = failure();
       await provider.saveSnapshot(${large}, 5);
       await failed;
-      const ended = once(worker, 'exit');
-      void worker.terminate();
+      const ended = endThread(worker);
       await provider.prunePatches(6).catch(() => undefined);
       await ended;
       console.log((await provider.loadPatchesSince(0)).length);
@@ -180,8 +177,7 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
       await provider.saveSnapshot(${large}, 5);
       await provider.prunePatches(6);
       console.log((await provider.loadPatchesSince(0)).length);
-      await provider.close().catch(() => undefined);
-      clearInterval(alive);`,
+      await provider.close().catch(() => undefined);`,
       file,
     );
     expect({ lines, stderr }).toMatchObject({ lines: ['5', '0'] });
@@ -190,27 +186,23 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
   it('keeps its patches although it went down with the worker, and one before it was stored after that', async () => {
     const file = freshFile();
     const { stdout, stderr } = await runProgram(
-      `import { DatabaseSync } from 'node:sqlite';
-      const alive = setInterval(() => {}, 1000); // the end of a worker would not keep the program waiting
-      let worker;
+      `let worker;
       process.on('worker', (started) => (worker = started));
       const provider = new SDS_DesktopPersistenceProvider(file, 'store', { TransferSnapshots: true, BusyTimeoutMs: 60_000 });
       await provider.ready();
       for (let clock = 1; clock <= 10; clock++) await provider.appendPatch(patchOf(clock), clock);
-      const other = new DatabaseSync(file);
-      other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+      const other = lockFile(file);
       await provider.saveSnapshot(new Uint8Array(1000), 5); // copied
       await provider.saveSnapshot(new Uint8Array(300_000), 10); // handed over
       await provider.prunePatches(11);
       await new Promise((resolve) => setImmediate(resolve)); // sent
-      await worker.terminate();
+      await endThread(worker);
       other.exec('COMMIT');
       const told = await provider.flush().catch(({ code }) => code);
       await provider.prunePatches(11).catch(() => undefined); // it is told by then: still no snapshot has them
       const { SnapshotClock, Patches } = await provider.loadStore();
       console.log(told, SnapshotClock, Patches.length);
-      await provider.close().catch(() => undefined);
-      clearInterval(alive);`,
+      await provider.close().catch(() => undefined);`,
       file,
       { flags: ['--disable-warning=ExperimentalWarning', '--disable-warning=SDS_WRITE_FAILED'] },
     );

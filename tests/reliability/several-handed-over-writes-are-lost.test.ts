@@ -46,9 +46,7 @@ it('but not those that a thread that had ended did not take: the next one has th
       provider.appendPatch(transfer(new Uint8Array(300_000)), 1).then(() => console.log('stored'), console.log);
       console.log(provider.flushSync());
     });
-    const alive = setInterval(() => {}, 1000); // the end of a thread would not keep the program waiting
-    await worker.terminate();
-    clearInterval(alive);
+    await endThread(worker);
     await provider.close();`,
     file,
   );

@@ -16,7 +16,9 @@ export interface Ended {
 
 /**
  * Runs the text of an ES module, with `SDS_DesktopPersistenceProvider`, `transfer`, `patchOf(n)` and
- * `file`, the path of a database, in scope, until it ends.
+ * `file`, the path of a database, in scope, until it ends. A thread without work keeps no program waiting, nor does a
+ * signal: `stayFor(promise)` does, and `endThread(worker)` resolves when that has ended. `lockFile(path)` holds a database's
+ * write lock over the connection that it returns, to the end of the program if it is not closed.
  *
  * @param onOutput - told all output so far whenever there is more; may send signals
  */
@@ -38,6 +40,19 @@ export async function runProgram(
     `import { SDS_DesktopPersistenceProvider, SDS_PersistenceError, transfer } from ${JSON.stringify(packageUrl)};
 const file = ${JSON.stringify(file)};
 const patchOf = (text) => new TextEncoder().encode('patch ' + text);
+const stayFor = (promise) => {
+  const timer = setInterval(() => {}, 60_000);
+  return promise.finally(() => clearInterval(timer));
+};
+const endThread = (worker) => stayFor(worker.terminate());
+const lockHolders = []; // else they are closed once nobody refers to them
+const lockFile = (path) => {
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+  const holder = new DatabaseSync(path);
+  holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+  lockHolders.push(holder);
+  return holder;
+};
 ${text}`,
   );
   const child = spawn(node, [...flags, program], {

@@ -93,7 +93,6 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
       await Promise.all(all.map((provider) => provider.ready()));
       removeFolder();
       const [, second, third] = workers;
-      const alive = setInterval(() => {}, 1000); // the end of an idle worker would not keep the program waiting
       const outcomes = [];
       let clock = 0;
       const append = (times) => {
@@ -103,15 +102,14 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
         }
       };
       append(500);
-      await second.terminate();
+      await endThread(second);
       append(500);
       await Promise.all(all.map((provider) => provider.flush()));
-      await third.terminate();
+      await endThread(third);
       append(500);
       const failed = (await Promise.allSettled(outcomes)).filter(({ status }) => status === 'rejected');
       console.log(JSON.stringify({ failed: failed.length, workers: workers.size }));
-      await Promise.all(all.map((provider) => provider.close()));
-      clearInterval(alive);`,
+      await Promise.all(all.map((provider) => provider.close()));`,
       folder,
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -150,13 +148,11 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
       const b = open('b');
       await b.appendPatch(patchOf(1), 1);
       const [worker] = workers;
-      const ended = once(worker, 'exit');
-      const alive = setInterval(() => {}, 1000); // a thread without work keeps no program waiting
+      const ended = stayFor(once(worker, 'exit'));
       await b.close();
       await a.appendPatch(patchOf(1), 1);
       await a.close();
       await ended;
-      clearInterval(alive);
       process.chdir(file);
       const again = open('b');
       console.log((await again.loadPatchesSince(0)).length);
@@ -174,15 +170,11 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
     async (_, free) => {
       const { code, stdout, stderr } = await runProgram(
         `${beginning}
-      import { once } from 'node:events';
       const [a, b] = [open('a'), open('b')];
       await Promise.all([a.ready(), b.ready()]);
       removeFolder();
       const [, second] = workers;
-      const alive = setInterval(() => {}, 1000); // the end of an idle worker would not keep the program waiting
-      const ended = once(second, 'exit');
-      void second.terminate();
-      await ended;
+      await endThread(second);
       await b.appendPatch(patchOf(1), 1);
       const before = workers.size;
       await ${free}.close();
@@ -190,8 +182,7 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
       const c = open('c');
       await c.ready();
       console.log(before, workers.size);
-      await Promise.all([a.close(), b.close(), c.close()]);
-      clearInterval(alive);`,
+      await Promise.all([a.close(), b.close(), c.close()]);`,
         freshFolder(),
       );
       expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '1 2\n', stderr: '' });
@@ -270,8 +261,7 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
       await Promise.all([a, a2, b, c].map((provider, i) => provider.appendPatch(patchOf(1 + i), 1 + i)));
       removeFolder();
       const [worker] = workers;
-      const lost = new Promise((resolve) => worker.once('exit', resolve));
-      worker.terminate();
+      const lost = endThread(worker);
       a.saveSnapshot(patchOf(9), 9); // acknowledged as it is queued
       const pending = [a.appendPatch(patchOf(10), 10), a2.loadSnapshot(), c.close()].map(codeOf);
       await lost;

@@ -28,12 +28,10 @@ describe('nobody is held up', () => {
     const [locked, free] = [freshFile(), freshFile()];
     const ended = await runProgram(
       `${oneWorker}
-      import { DatabaseSync } from 'node:sqlite';
       const waiting = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 600_000 });
       const going = new SDS_DesktopPersistenceProvider(${JSON.stringify(free)}, 'store');
       await Promise.all([waiting.ready(), going.ready()]);
-      const other = new DatabaseSync(file);
-      other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+      const other = lockFile(file);
       let written = false;
       const write = waiting.appendPatch(patchOf(1), 1).then(() => { written = true });
       for (let clock = 1; clock <= 100; clock++) {

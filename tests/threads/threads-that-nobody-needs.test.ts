@@ -7,7 +7,7 @@ import { runProgram } from '../support/programs.ts';
 const watching = `
 const counts = { started: 0, ended: 0 };
 let oneEnded = () => {};
-const alive = setInterval(() => {}, 1000);
+const nextEnd = () => stayFor(new Promise((resolve) => { oneEnded = resolve; }));
 process.on('worker', (worker) => {
   counts.started++;
   worker.once('exit', () => {
@@ -16,8 +16,7 @@ process.on('worker', (worker) => {
   });
 });
 const allEnded = async () => {
-  while (counts.ended < counts.started) await new Promise((resolve) => { oneEnded = resolve; });
-  clearInterval(alive);
+  while (counts.ended < counts.started) await nextEnd();
 };`;
 
 it('the worker of files that were all closed ends, and the next file gets another one', async () => {
@@ -50,7 +49,7 @@ const kept = new SDS_DesktopPersistenceProvider(file, 'store');
 const closed = new SDS_DesktopPersistenceProvider(file + '.closed', 'store');
 await Promise.all([kept.ready(), closed.ready()]);
 await closed.close(); // two files are on two workers: that of this one ends
-while (counts.ended === 0) await new Promise((resolve) => { oneEnded = resolve; });
+while (counts.ended === 0) await nextEnd();
 await kept.appendPatch(patchOf(1), 1);
 console.log(JSON.stringify(counts));
 await kept.close();

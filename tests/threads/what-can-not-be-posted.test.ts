@@ -54,8 +54,7 @@ it('a large write that waits for its turn: its place in shared memory is not use
       while (reader.prepare('SELECT count(*) AS stored FROM patches').get().stored < count);
       reader.close();
     };
-    const holder = new DatabaseSync(file);
-    holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+    const holder = lockFile(file);
     const outcomes = [provider.appendPatch(patchOf(2), 2)];
     armed = true;
     outcomes.push(provider.appendPatch(large, 3), provider.appendPatch(patchOf(4), 4));

@@ -129,11 +129,9 @@ describe('patches that nobody waits for', () => {
   });
 
   const failing = `
-    import { DatabaseSync } from 'node:sqlite';
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300, Acknowledge: 'committed' });
     await provider.ready();
-    globalThis.other = new DatabaseSync(file); // else it is closed once nobody refers to it
-    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+    lockFile(file);
     process.on('exit', () => console.log('exit'));
     provider.appendPatch(new Uint8Array(3), 1).catch((error) => console.log('caught', error.code));
   `;
