@@ -241,6 +241,15 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
       expect(two.ClockCollisions).toBe(0);
     });
 
+    it('are kept in one transaction, too, where the other one has gone on to higher numbers since', async () => {
+      const place = await freshPlace();
+      const [one, two] = [open(place, { OnClockCollision: 'ignore' }), open(place, { OnClockCollision: 'keep' })];
+      const calls = [two.appendPatch(patchOf(1), 1), one.appendPatch(patchOf(2), 2), two.appendPatch(patchOf(3), 2)];
+      await Promise.all(calls);
+      expect(await left(one)).toEqual([1, 2, 3]);
+      expect(two.ClockCollisions).toBe(0);
+    });
+
     it('are kept in one transaction, too, if many are as long and differ in their last byte alone', async () => {
       const place = await freshPlace();
       const [one, two] = [open(place), open(place, { OnClockCollision: 'keep' })];
