@@ -125,6 +125,33 @@ const once = (work: () => void) => {
   };
 };
 
+it('a file that takes the name of another one while a provider opens that is the one that is written', async () => {
+  const folder = freshFolder();
+  const [file, other, preloaded] = [join(folder, 'store.db'), join(folder, 'other.db'), join(folder, 'preloaded.cjs')];
+  for (const path of [file, other]) {
+    await using provider = new SDS_DesktopPersistenceProvider(path, 'store');
+    await provider.appendPatch(patchOf(path), 1);
+  }
+  // once all else is done, where SQLite is asked for the path
+  writeFileSync(
+    preloaded,
+    `const { isMainThread } = require('node:worker_threads');
+    const { existsSync, renameSync } = require('node:fs');
+    const { DatabaseSync } = require('node:sqlite');
+    const { prepare } = DatabaseSync.prototype;
+    const [file, other] = ${JSON.stringify([file, other])};
+    DatabaseSync.prototype.prepare = function (sql) {
+      if (!isMainThread && sql.includes('pragma_database_list') && existsSync(other)) renameSync(other, file);
+      return prepare.call(this, sql);
+    };`,
+  );
+  const program = `await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.appendPatch(patchOf('afterwards'), 2);`;
+  expect(await runProgram(program, file, { flags: ['--require', preloaded] })).toMatchObject({ code: 0, stderr: '' });
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  expect(await provider.loadPatchesSince(0)).toEqual([patchOf(other), patchOf('afterwards')]);
+});
+
 it('a backup that may overwrite takes the place of a file that comes while it is made', async () => {
   const folder = freshFolder();
   const source = makeStoreFile(join(folder, 'notes.db'));
