@@ -1,6 +1,6 @@
 /** Operations that come while a compaction, or a copy that is put back, gives the name of a file to another one. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
+import { chownSync, copyFileSync, existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   backupDatabase,
@@ -152,13 +152,20 @@ it('a file that takes the name of another one while a provider opens that is the
   expect(await provider.loadPatchesSince(0)).toEqual([patchOf(other), patchOf('afterwards')]);
 });
 
-it('a backup that may overwrite takes the place of a file that comes while it is made', async () => {
+it('a backup that may overwrite takes the place of a file that comes while it is made, and is its owner’s', async () => {
   const folder = freshFolder();
   const source = makeStoreFile(join(folder, 'notes.db'));
   const target = join(folder, 'saved.db');
   const other = makeStoreFile(join(folder, 'other.db'), { patches: 1 });
-  await backupDatabase(source, target, { Overwrite: true, OnProgress: once(() => copyFileSync(other, target)) });
+  const { uid, gid } = statSync(source);
+  const owner = uid === 0 ? 4242 : uid; // only root gives files away
+  const comes = () => {
+    copyFileSync(other, target);
+    chownSync(target, owner, gid);
+  };
+  await backupDatabase(source, target, { Overwrite: true, OnProgress: once(comes) });
   expect((await verifyDatabase(target)).Checked.Patches).toBe(60);
+  if (process.platform !== 'win32') expect(statSync(target).uid).toBe(owner);
   const again = backupDatabase(source, join(folder, 'new.db'), {
     OnProgress: once(() => copyFileSync(other, join(folder, 'new.db'))),
   });
