@@ -129,7 +129,7 @@ export class HocuspocusPersistence {
     // whichever extension fails: the server drops the document without a word, and its timer goes on
     void instance.loadingDocuments.get(name)?.then(undefined, () => document.destroy());
     const merging = await this.#find(document);
-    if (!this.#isOwn) await this.#refuseNotImported();
+    await this.#refuseNotImported();
     await this.#documents.untilClosed(name);
     if (this.#isEnding) throw this.#documents.closed();
     const opening = { name, doc: document, documents: this.#documents, merging, origin: this };

@@ -50,6 +50,15 @@ for (let clock = 1; clock <= 5000; clock++) provider.appendPatch(patchOf(clock),
 provider.saveValue('hash', new Uint8Array(300_000).fill(7)).catch(() => {});
 `;
 
+/** What all copies of this package in a process have in common: one that fails, in whatever it is called for, comes first. */
+const failingCopy = `
+const guards = process[Symbol.for('sds-persistence-worker.exit-guards')];
+const fail = () => { throw new Error('of another copy') };
+const [own] = guards;
+guards.clear();
+guards.add({ beforeExit: fail, drain: fail, uncaught: fail, exit: fail }).add(own);
+`;
+
 function expectAll(file: string, patches = 5000): void {
   const rows = rowsOf(file);
   expect(rows.patches).toHaveLength(patches);
@@ -197,9 +206,9 @@ describe('nothing is lost when a program ends', () => {
     for (let i = 0; i < 40; i++) expect(rowsOf(`${file}${i}`).patches, `file ${i}`).toHaveLength(1);
   });
 
-  it('by an uncaught error', async () => {
+  it('by an uncaught error, also where another copy of this package fails at it', async () => {
     const file = freshFile();
-    const ended = await runProgram(`${burst} throw new Error('on purpose')`, file);
+    const ended = await runProgram(`${burst} ${failingCopy} throw new Error('on purpose')`, file);
     expect(ended.code).toBe(1);
     expect(ended.stderr).toContain('on purpose');
     expectAll(file);

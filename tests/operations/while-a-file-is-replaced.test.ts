@@ -1,6 +1,6 @@
 /** Operations that come while a compaction, or a copy that is put back, gives the name of a file to another one. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
+import { chownSync, copyFileSync, existsSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   backupDatabase,
@@ -125,13 +125,47 @@ const once = (work: () => void) => {
   };
 };
 
-it('a backup that may overwrite takes the place of a file that comes while it is made', async () => {
+it('a file that takes the name of another one while a provider opens that is the one that is written', async () => {
+  const folder = freshFolder();
+  const [file, other, preloaded] = [join(folder, 'store.db'), join(folder, 'other.db'), join(folder, 'preloaded.cjs')];
+  for (const path of [file, other]) {
+    await using provider = new SDS_DesktopPersistenceProvider(path, 'store');
+    await provider.appendPatch(patchOf(path), 1);
+  }
+  // once all else is done, where SQLite is asked for the path
+  writeFileSync(
+    preloaded,
+    `const { isMainThread } = require('node:worker_threads');
+    const { existsSync, renameSync } = require('node:fs');
+    const { DatabaseSync } = require('node:sqlite');
+    const { prepare } = DatabaseSync.prototype;
+    const [file, other] = ${JSON.stringify([file, other])};
+    DatabaseSync.prototype.prepare = function (sql) {
+      if (!isMainThread && sql.includes('pragma_database_list') && existsSync(other)) renameSync(other, file);
+      return prepare.call(this, sql);
+    };`,
+  );
+  const program = `await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.appendPatch(patchOf('afterwards'), 2);`;
+  expect(await runProgram(program, file, { flags: ['--require', preloaded] })).toMatchObject({ code: 0, stderr: '' });
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  expect(await provider.loadPatchesSince(0)).toEqual([patchOf(other), patchOf('afterwards')]);
+});
+
+it('a backup that may overwrite takes the place of a file that comes while it is made, and is its owner’s', async () => {
   const folder = freshFolder();
   const source = makeStoreFile(join(folder, 'notes.db'));
   const target = join(folder, 'saved.db');
   const other = makeStoreFile(join(folder, 'other.db'), { patches: 1 });
-  await backupDatabase(source, target, { Overwrite: true, OnProgress: once(() => copyFileSync(other, target)) });
+  const { uid, gid } = statSync(source);
+  const owner = uid === 0 ? 4242 : uid; // only root gives files away
+  const comes = () => {
+    copyFileSync(other, target);
+    chownSync(target, owner, gid);
+  };
+  await backupDatabase(source, target, { Overwrite: true, OnProgress: once(comes) });
   expect((await verifyDatabase(target)).Checked.Patches).toBe(60);
+  if (process.platform !== 'win32') expect(statSync(target).uid).toBe(owner);
   const again = backupDatabase(source, join(folder, 'new.db'), {
     OnProgress: once(() => copyFileSync(other, join(folder, 'new.db'))),
   });

@@ -241,6 +241,15 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
       expect(two.ClockCollisions).toBe(0);
     });
 
+    it('are kept in one transaction, too, where the other one has gone on to higher numbers since', async () => {
+      const place = await freshPlace();
+      const [one, two] = [open(place, { OnClockCollision: 'ignore' }), open(place, { OnClockCollision: 'keep' })];
+      const calls = [two.appendPatch(patchOf(1), 1), one.appendPatch(patchOf(2), 2), two.appendPatch(patchOf(3), 2)];
+      await Promise.all(calls);
+      expect(await left(one)).toEqual([1, 2, 3]);
+      expect(two.ClockCollisions).toBe(0);
+    });
+
     it('are kept in one transaction, too, if many are as long and differ in their last byte alone', async () => {
       const place = await freshPlace();
       const [one, two] = [open(place), open(place, { OnClockCollision: 'keep' })];
@@ -271,13 +280,14 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
       expect(second.ClockCollisions).toBe(1);
     });
 
-    it("are the first one's with 'ignore'", async () => {
+    it.each([100, 100_000, 200_000])("are the first one's with 'ignore': of %d bytes", async (length) => {
       const place = await freshPlace();
       const [one, two] = [open(place, { OnClockCollision: 'ignore' }), open(place, { OnClockCollision: 'ignore' })];
       await Promise.all([one.ready(), two.ready()]);
-      await one.appendPatch(patchOf(1), 1);
-      await two.appendPatch(patchOf(2), 1);
-      expect(await left(one)).toEqual([1]);
+      await one.appendPatch(new Uint8Array(length).fill(1), 1);
+      await two.appendPatch(new Uint8Array(length).fill(2), 1);
+      await two.appendPatch(new Uint8Array(length).fill(1), 1);
+      expect((await one.loadPatchesSince(0)).map((patch) => patch[0])).toEqual([1]);
       expect(two.ClockCollisions).toBe(1);
     });
   });

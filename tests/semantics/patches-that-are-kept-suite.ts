@@ -150,6 +150,26 @@ export function describeKeptPatches(
     });
   });
 
+  it.each(['compacted', 'removed'])(
+    `${name} gives numbers that are free since a store was %s in the same transaction to the next patches`,
+    async (how) => {
+      const [a, b, x] = [1, 2, 3].map((fill) => new Uint8Array(10).fill(fill)) as [Uint8Array, Uint8Array, Uint8Array];
+      const place = await freshPlace();
+      const before = open(place);
+      await Promise.all([before.appendPatch(a, 1), before.appendPatch(b, 2)]);
+      const found = await before.loadStore();
+      await before.close();
+      // called before the database is open: they wait for that, and are carried out together
+      await using provider = open(place);
+      const kept = provider.appendPatch(x, 1);
+      const done = how === 'removed' ? provider.removeStore() : provider.compactStore(a, found);
+      await Promise.all([kept, done, provider.appendPatch(b, 1)]);
+      const { patches } = await rowsOf(place);
+      const numbers = patches.map(({ clock }) => Number(clock)).sort((one, other) => one - other);
+      expect(numbers).toEqual(how === 'removed' ? [1] : [1, 3]);
+    },
+  );
+
   it.each([1, 2, 3, 4])(
     `${name} keeps the same as one number after the other looked at, random calls %i`,
     async (seed) => {

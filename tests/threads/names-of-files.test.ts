@@ -50,6 +50,13 @@ describe('names of files', () => {
     expect(readdirSync(join(folder, 'real'))).toEqual(['store.db']);
   });
 
+  it('a path that is longer than any may be is none to follow, folder by folder: to open it fails', async () => {
+    const path = join(freshFolder(), 'a/'.repeat(20_000), 'store.db');
+    const provider = new SDS_DesktopPersistenceProvider(path, 'store');
+    await expect(provider.ready()).rejects.toMatchObject({ code: 'open-failed' });
+    await provider.close();
+  });
+
   it('a name with a NUL character is refused at once', () => {
     expect(() => new SDS_DesktopPersistenceProvider(`${freshFile()}\0.db`, 'store')).toThrow(
       expect.objectContaining({ code: 'invalid-argument' }),

@@ -65,10 +65,10 @@ function setUp(database: Database, before: Identity | undefined, full: boolean, 
   // readers and the writer do not wait for each other, and a commit appends
   const mode = firstValue(database, onlyReads ? 'PRAGMA journal_mode' : 'PRAGMA journal_mode = WAL');
   // or a rollback journal: by a `vfs` without shared memory, or if the file can't be written
-  const hasJournal = mode !== 'wal' && mode !== 'memory';
+  const hasLog = mode === 'wal';
   const setSynchronous = (wanted: boolean) => {
     // NORMAL: no wait for the disk at a commit, only at a checkpoint. FULL: an fdatasync at each commit, which a journal needs
-    database.exec(`PRAGMA synchronous = ${wanted || hasJournal ? 'FULL' : 'NORMAL'}`);
+    database.exec(`PRAGMA synchronous = ${hasLog && !wanted ? 'NORMAL' : 'FULL'}`);
   };
   setSynchronous(full);
   // checkpoints run between batches, from this thread, so that no commit pays for one
@@ -86,7 +86,7 @@ function setUp(database: Database, before: Identity | undefined, full: boolean, 
   const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = location === '' ? undefined : statSync(location, { bigint: true });
   if (before !== undefined) refuseAnother(before, original);
-  const { whereIsFile, ownsLog, lacksIndex } = placeOf(location, original, mode === 'wal');
+  const { whereIsFile, ownsLog, lacksIndex } = placeOf(location, original, hasLog);
   const close = () => {
     if (lacksIndex()) closeBesideItsLog(database, location);
     else letGo(database, location, original);

@@ -58,7 +58,7 @@ export class WalKeeper {
     if (this.#sinceLook < LOOK_EVERY) return;
     const used = this.#used();
     if (used < this.#limit) return;
-    this.#limit = this.checkpoint(used < FAR_TOO_LARGE ? 'PASSIVE' : 'RESTART') ? LARGE : used + WORTH_IT;
+    if (!this.checkpoint(used < FAR_TOO_LARGE ? 'PASSIVE' : 'RESTART')) this.#limit = used + WORTH_IT;
   }
 
   /** Told in a pause between batches, where more are expected: with little in the log, none of them waits for long. */
@@ -73,10 +73,7 @@ export class WalKeeper {
   /** Told when nothing is waiting; returns whether to ask again later. */
   checkpointIfIdle(): boolean {
     if (!this.#due) return false;
-    if (this.#used() >= WORTH_IT) {
-      if (!this.checkpoint('PASSIVE')) return this.#due;
-      this.#limit = LARGE;
-    }
+    if (this.#used() >= WORTH_IT && !this.checkpoint('PASSIVE')) return this.#due;
     if (this.#size() >= WORTH_IT) {
       const quiet = performance.now() - this.#usedAt >= QUIET_MS;
       if (!quiet || !this.checkpoint('TRUNCATE')) return this.#due;
@@ -111,7 +108,8 @@ export class WalKeeper {
       Atomics.add(this.#control, CHECKPOINTS, 1);
       if (row?.busy !== 0 || row.log !== row.checkpointed) return false;
       this.#inLog = this.#sinceLook = 0;
-      if (mode !== 'TRUNCATE') this.#usedAt = performance.now();
+      this.#limit = LARGE;
+      this.#usedAt = performance.now();
       this.#reusedSize = Math.min(this.#size(), LONGEST_KEPT);
       return true;
     } catch {
