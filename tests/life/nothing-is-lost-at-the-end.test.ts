@@ -358,6 +358,22 @@ it('a call that fails within flushSync() of an exit listener of the program is t
   expect(stderr).toMatch(/a call could not be carried out as the process ends: appendPatch/);
 });
 
+it('an acknowledged call that has failed is told, though the process ends in the turn in which that is heard', async () => {
+  const { code, stderr } = await runProgram(
+    `
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
+    await provider.ready();
+    lockFile(file);
+    await provider.saveSnapshot(new Uint8Array(10), 1);
+    provider.flush().catch(() => process.exit(0));
+    `,
+    freshFile(),
+    { flags: ['--disable-warning=ExperimentalWarning'] },
+  );
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/a call that was acknowledged when it was queued has failed: saveSnapshot/);
+});
+
 it.each([
   [
     'before a handler of uncaught errors that ends the process',

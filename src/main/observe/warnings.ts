@@ -2,9 +2,9 @@
 import { writeSync } from 'node:fs';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
-import { soon } from '../../protocol/surroundings.ts';
+import { nextTick, soon } from '../../protocol/surroundings.ts';
 import { tell } from './channels.ts';
-import { isAtEnd, note } from './notes.ts';
+import { isAtEnd, note, unprinted } from './notes.ts';
 
 /** Files and stores that were spoken of already. */
 const said = new Set<string>();
@@ -14,7 +14,11 @@ export function once(said: Set<string>, code: string, subject: string, message: 
   const key = `${code} ${subject}`;
   if (said.has(key)) return;
   said.add(key);
-  const warn = () => process.emitWarning(message, { type: 'SDS_PersistenceWarning', code });
+  const warn = () => {
+    process.emitWarning(message, { type: 'SDS_PersistenceWarning', code });
+    unprinted.add(message);
+    nextTick(() => unprinted.delete(message));
+  };
   note(() => (isAtEnd() ? sayAtExit(message) : outsideOfCalls(warn)));
 }
 
@@ -51,7 +55,10 @@ export function warnOfLoss(dbPath: string, storeId: string, { code, message }: S
   else if (unheard.push(say) === 1) void soon(() => unheard.splice(0));
 }
 
+/** The process ends: what was left to a turn that does not come is said. */
 export function tellUnheard(): void {
+  for (const warning of unprinted) sayAtExit(warning);
+  unprinted.clear();
   for (const say of unheard.splice(0)) say();
 }
 
