@@ -58,11 +58,17 @@ const virtualModules = new Map([
     `export default () => typeof __filename === 'string' ? __filename : globalThis[Symbol.for('${LOCATION}')];`,
   ],
 ]);
-for (const [name, entry] of [
-  ['virtual:worker-code', 'src/worker/sqlite/entry.ts'],
-  ['virtual:merging-code', 'src/worker/merging/entry.ts'],
+/** Of the text of a thread Node finds out first whether it is a module, by compiling it once more: here there is little to compile. */
+function compiledOnce(code) {
+  const script = JSON.stringify(`(function (require) {${code}})`);
+  return `process.getBuiltinModule('node:vm').runInThisContext(${script}, '[sds-persistence-worker]')(require)`;
+}
+for (const [name, code] of [
+  ['virtual:worker-code', compiledOnce(await workerCode('src/worker/sqlite/entry.ts'))],
+  // loads what the program has, by `import` as well, which such a script has not
+  ['virtual:merging-code', await workerCode('src/worker/merging/entry.ts')],
 ]) {
-  virtualModules.set(name, `export default () => ${standsFor(await workerCode(entry))}`);
+  virtualModules.set(name, `export default () => ${standsFor(code)}`);
 }
 // the rest has much in common: compressed together it is a quarter as long, and it is unpacked in less than two milliseconds
 const rare = JSON.stringify({

@@ -1,5 +1,7 @@
 /** A program that only has files: what is for PostgreSQL, and for whole files, stays packed. */
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { freshFile } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
@@ -32,4 +34,21 @@ it('importing the package has Node compile nothing that a program with files nev
   const loaded = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
   expect(loaded, 'or Node does not tell').toContain('NativeModule worker_threads');
   for (const name of ['crypto', 'readline', 'fs/promises', 'zlib', 'parse_args']) expect(loaded).not.toContain(name);
+});
+
+it('the code of a worker for files is compiled once, whatever options Node has', () => {
+  const file = freshFile();
+  const log = join(dirname(file), 'functions.log');
+  const options = ['--log-function-events', '--no-logfile-per-isolate', `--logfile=${log}`];
+  const program = `const { SDS_DesktopPersistenceProvider } = require('sds-persistence-worker');
+    const provider = new SDS_DesktopPersistenceProvider(${JSON.stringify(file)}, 'store');
+    provider.ready().then(() => provider.close());`;
+  execFileSync(process.execPath, [...options, '-e', program]);
+  const lines = readFileSync(log, 'utf8').split('\n');
+  const scripts = lines.flatMap(
+    (line) => /^script-details,(\d+),\[(?:worker eval|sds-persistence-worker)\],/.exec(line)?.[1] ?? [],
+  );
+  const functionsOf = (script: string) =>
+    lines.filter((line) => line.startsWith('function,') && line.split(',')[2] === script);
+  expect(scripts.map((script) => functionsOf(script).length).filter((count) => count > 50)).toHaveLength(1);
 });

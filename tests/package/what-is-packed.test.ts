@@ -111,7 +111,8 @@ it('its code loads only what is part of Node', () => {
 
 it('names no folder and no host of the machine it was built on', () => {
   for (const [name, code] of packed()) {
-    const text = unpacked(code);
+    // a machine may be called like a module of Node
+    const text = unpacked(code).replaceAll(/\bnode:\w+/g, '');
     for (const trace of [root, homedir(), hostname(), 'node_modules/.bin', 'sourceMappingURL']) {
       expect(text.includes(trace), `${name} contains ${trace}`).toBe(false);
     }

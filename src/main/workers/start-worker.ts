@@ -34,7 +34,7 @@ export function startThread(
     workerData: data,
     transferList,
     resourceLimits: limits,
-    ...optionsOfNode(code, data.port),
+    ...optionsOfNode(code),
   };
   return outsideOfCalls(() => new Worker(code, options));
 }
@@ -57,17 +57,12 @@ export function startWithPort(...[code, name, data, limits]: Parameters<typeof s
 }
 
 /** The program's own options are inherited wherever that is possible; naming any replaces them all. */
-function optionsOfNode(code: string, port: MessagePort | undefined): Pick<WorkerOptions, 'execArgv'> {
+function optionsOfNode(code: string): Pick<WorkerOptions, 'execArgv'> {
   // `node:sqlite` needs its flag from 22.5 to 22.12 (Node's changelog); a worker may have it alone
-  const isForSqlite = code.includes('node:sqlite');
-  const options = isForSqlite && isNodeBefore(22, 13) ? ['--experimental-sqlite'] : [];
-  const inherited = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)].filter(Boolean);
+  const options = code.includes('node:sqlite') && isNodeBefore(22, 13) ? ['--experimental-sqlite'] : [];
+  const inherited = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
   // the code is CommonJS; these options, inherited, would have it read as a module
   const changesForm = (option: string) => /^--(input-type|experimental-default-type)\b/.test(option);
-  // If Node is not told, it compiles the code once more to find out. A thread with a port may load modules of the program, which see its options;
-  // and those for a server may be in force although the program has removed them for what it starts: of tools that trace `pg`, of TLS
-  if (inherited.some(changesForm) || (inherited.length === 0 && port === undefined && isForSqlite)) {
-    options.push('--input-type=commonjs');
-  }
+  if (inherited.some(changesForm)) options.push('--input-type=commonjs');
   return options.length > 0 ? { execArgv: options } : {};
 }

@@ -4,7 +4,6 @@
  * So the system is asked again.
  */
 import { writeSync } from 'node:fs';
-import { constants } from 'node:os';
 import { withOpen } from '../../protocol/with-open.ts';
 import { EngineError } from '../engine.ts';
 import { CANNOT_OPEN, INDEX_ERRORS, IO_ERROR, primaryCode } from './errors.ts';
@@ -32,12 +31,13 @@ export function withSystemReason(failure: EngineError, path: string): EngineErro
 /** What the system said: Node has no name for a quota that is used up, only its number. */
 export function systemError(thrown: unknown): { code: string; message: string } {
   const { code = '', errno, message, syscall } = thrown as NodeJS.ErrnoException;
-  if (code !== 'UNKNOWN' || errno !== -constants.errno.EDQUOT) return { code, message };
+  // loaded when it is needed, like the other one below: they would make every worker start later
+  if (code !== 'UNKNOWN' || errno !== -process.getBuiltinModule('node:os').constants.errno.EDQUOT)
+    return { code, message };
   return { code: 'EDQUOT', message: `EDQUOT: disk quota exceeded, ${syscall}` };
 }
 
 function whyNoRoom(path: string): string | undefined {
-  // loaded when it is needed: it would make every worker start later
   const { randomBytes } = process.getBuiltinModule('node:crypto');
   // a name that is nobody's, no longer than that of SQLite's journal
   const probe = `${path}-${randomBytes(3).toString('hex')}`;

@@ -1,7 +1,6 @@
 /** Opens a database file: checks that it is one of ours, sets it up, and knows its place on the disk. */
 import { statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
 import { ifPossible } from '../../protocol/if-possible.ts';
 import { EngineError } from '../engine.ts';
 import { toEngineError, toOpenError } from './errors.ts';
@@ -49,7 +48,8 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
 function pathOrUrl({ path, parameters, transient }: DatabaseName): string {
   if (transient) return path.startsWith('file:') && !knowsUrls() ? ':memory:' : path;
   if (parameters === '') return path;
-  if (knowsUrls()) return `${pathToFileURL(path).href}?${parameters}`;
+  // loaded when it is needed: it would make every worker start later
+  if (knowsUrls()) return `${process.getBuiltinModule('node:url').pathToFileURL(path).href}?${parameters}`;
   const message = `Node ${process.versions.node} opens no file with the parameters ${parameters}: Node 22.15 and later do`;
   throw new EngineError('open-failed', { message });
 }
