@@ -118,7 +118,10 @@ export const scenarios: Scenario[] = [
     title: 'patches of 200 bytes as they come, through a pipe from another process',
     work: 'paced',
     cases: cases('provider', 'reference', 'comlink', 'lmdb', 'nothing'),
-    full: { rounds: 3, sizes: { warmMs: 1000, blocks: 6, blockMs: 320, delaysMs: 2000, commitsMs: 600 } },
+    full: {
+      rounds: 3,
+      sizes: { warmMs: 1000, longMs: 10_000, blocks: 6, blockMs: 320, delaysMs: 2000, commitsMs: 600 },
+    },
     quick: { rounds: 1, sizes: { warmMs: 200, blocks: 1, blockMs: 60, delaysMs: 100, commitsMs: 100 } },
   },
   {
