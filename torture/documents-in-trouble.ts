@@ -4,6 +4,7 @@
  * has to be told.
  */
 import type { Rows } from '../tests/support/rows.ts';
+import { anotherKeeper } from './another-keeper.ts';
 import { changesIn, LASTING } from './numbered-changes.ts';
 import type { Promised, Told } from './told-calls.ts';
 import { files } from './troubles.ts';
@@ -54,6 +55,7 @@ export const keeping: Trade = {
   styles: ['yjs', 'yjs', 'hocuspocus', 'merged', 'automerge-repo'],
   mostMs: 2500,
   broken,
+  another: anotherKeeper,
 };
 
 export const run = inTrouble(files, 1, keeping);

@@ -1,5 +1,5 @@
 /** Changes of documents that are numbers, however they are kept. */
-import type * as Y from 'yjs';
+import * as Y from 'yjs';
 import type { Rows } from '../tests/support/rows.ts';
 import { documentOf } from './counted-document.ts';
 
@@ -8,6 +8,13 @@ export const LASTING = ['open-failed', 'schema-mismatch', 'database-corrupt'];
 
 export function numbersIn(doc: Y.Doc): Set<number> {
   return new Set(doc.getArray<number>('all').toArray());
+}
+
+/** A change of a document of its own. */
+export function updateOf(number: number): Uint8Array {
+  const doc = new Y.Doc();
+  doc.getArray('all').push([number]);
+  return Y.encodeStateAsUpdate(doc);
 }
 
 /** Of a text that has a comma behind each. */

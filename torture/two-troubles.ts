@@ -6,8 +6,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { SDS_ProviderOptions } from 'sds-persistence-worker';
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import type { Rows } from '../tests/support/rows.ts';
+import { numbered } from '../tests/support/sync-engine.ts';
 import { type Ended, Program } from './child-process.ts';
 import { Random } from './random.ts';
 import { type Report, type Rig, scaled, withFolder, within } from './rig.ts';
@@ -45,7 +46,7 @@ export interface Land {
   /** What calls on a database may be rejected with. */
   codesOf(kind: string, isVictim: boolean, options: SDS_ProviderOptions): readonly string[];
   /** Nothing where it is not permitted. */
-  sceneOf(seed: number, kinds: readonly string[]): Promise<Scene | undefined>;
+  sceneOf(seed: number, kinds: readonly string[], trade: Trade): Promise<Scene | undefined>;
 }
 
 /** Of one program. */
@@ -71,6 +72,13 @@ export interface Trade {
   mostMs: number;
   /** What of a store is not as it was promised. */
   broken(rows: Rows, id: string, told: Told, promised: Promised, life: Life): string[];
+  /** Another program that would have a store. */
+  another(place: string, id: string, style: string, options: SDS_ProviderOptions): Another;
+}
+
+interface Another {
+  write(number: number): Promise<unknown>;
+  close(): Promise<unknown>;
 }
 
 /** Has work done in lands of a kind, as many as there are to be at once. */
@@ -91,6 +99,13 @@ const calling: Trade = {
   styles: ['awaited', 'caught', 'bursts', 'awaited bursts', 'engine', 'engine', 'tools'],
   mostMs: 1500,
   broken: brokenPromises,
+  another(place, id, _style, options) {
+    const provider = new SDS_DesktopPersistenceProvider(place, id, options);
+    return {
+      write: (number) => provider.appendPatch(numbered(number, 500), number),
+      close: () => provider.close(),
+    };
+  },
 };
 const endings = ['close', 'natural', 'exit', 'error', 'SIGTERM, close', 'SIGTERM, exit', 'kill'] as const;
 /** Trouble that stays is over so long after the program's end began: `close()` waits for each call, however long that waits for a lock. */
@@ -125,7 +140,7 @@ async function live(own: number, land: Land, trade: Trade, most: number, told: s
   const processes = most === 1 ? 1 : 2 + random.below(most - 1);
   const troubles = [troubleOf(random, land, processes), troubleOf(random, land, processes)];
   const kinds = troubles.map(({ kind }) => kind);
-  const scene = await land.sceneOf(own, kinds);
+  const scene = await land.sceneOf(own, kinds, trade);
   if (scene === undefined) return;
   try {
     const first = lifeOf(own, random, trade, told, scene.places, troubles);

@@ -9,7 +9,8 @@ import type * as adapter from 'sds-persistence-worker/hocuspocus';
 import { MergedDocuments } from 'sds-persistence-worker/merged-documents';
 import { YjsPersistence } from 'sds-persistence-worker/yjs';
 import * as Y from 'yjs';
-import { LASTING, numbersIn, numbersOf } from '../numbered-changes.ts';
+import { namedByAdapters } from '../another-keeper.ts';
+import { LASTING, numbersIn, numbersOf, updateOf } from '../numbered-changes.ts';
 import { codeOf } from '../rig.ts';
 import { isOver, life, live, noted, random, say } from './in-trouble.ts';
 
@@ -29,11 +30,7 @@ const onError = (error: Error, id: string) => {
   isGivenUp ||= LASTING.includes(codeOf(error));
   say(`told ${id} ${codeOf(error)}`);
 };
-const { Acknowledge: _, TransferSnapshots: __, ...others } = life.options;
-/** As the adapters name them. */
-const options = Object.fromEntries(
-  Object.entries(others).map(([name, value]) => [`${name[0]?.toLowerCase()}${name.slice(1)}`, value]),
-);
+const options = namedByAdapters(life.options);
 
 /** One change, as it was called last. */
 interface Change {
@@ -313,12 +310,6 @@ class YjsDocument extends Live {
     if (random.chance(0.7)) await removed;
     if (random.chance(0.5)) await this.reopen();
   }
-}
-
-function updateOf(number: number): Uint8Array {
-  const doc = new Y.Doc();
-  doc.getArray('all').push([number]);
-  return Y.encodeStateAsUpdate(doc);
 }
 
 type Modules = typeof hocuspocus & typeof adapter;
