@@ -37,8 +37,8 @@ const RETRY_MS = 10;
 const PATIENCE_MS = 30_000;
 /** Beyond the end of all trouble. */
 const LONG_MS = 60_000;
-/** What other programs use beyond those of the program. */
-const OTHERS = 1_000_000_000;
+/** What other programs use beyond those of the program's processes. */
+const OTHERS = 1_000_000_000_000;
 const tables = ['sds_patches', 'sds_snapshots', 'sds_values', 'sds_holders', 'sds_stores', 'sds_claims'] as const;
 const modes = ['ACCESS EXCLUSIVE', 'EXCLUSIVE', 'SHARE'] as const;
 const REFUSING = `
@@ -219,10 +219,10 @@ function landOn(server: PostgresqlServer): Land {
   const engine = databasesOn(server);
   return {
     kinds: Object.keys(outside),
-    optionsOf: (random): SDS_ProviderOptions => ({
+    optionsOf: (random, isShared): SDS_ProviderOptions => ({
       LeaseMs: random.pick([1000, 1000, 10_000]),
       RetryForMs: random.pick([500, 3000, LONG_MS]),
-      Ownership: random.chance(0.2) ? 'shared' : 'exclusive',
+      Ownership: isShared || random.chance(0.2) ? 'shared' : 'exclusive',
     }),
     mayBeStored: (failed) => failed === 'connection-failed' || failed === 'worker-lost',
     codesOf(kind, isVictim, { RetryForMs, BusyTimeoutMs }) {
@@ -233,6 +233,7 @@ function landOn(server: PostgresqlServer): Land {
       // the locks of a lost connection last until the server has ended what serves it
       return BusyTimeoutMs === 0 && codes.includes('connection-failed') ? [...found, 'database-busy'] : found;
     },
+    codesOfSharing: ['database-busy', 'fenced'],
     async sceneOf(_seed, _kinds, trade) {
       const direct = [await engine.freshPlace(), await engine.freshPlace(), await engine.freshPlace()];
       const database = databaseOf(direct[0] ?? '');
