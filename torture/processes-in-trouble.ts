@@ -2,4 +2,4 @@
 import { files } from './troubles.ts';
 import { inTrouble } from './two-troubles.ts';
 
-export const run = inTrouble(files, 3);
+export const run = inTrouble(files, [2, 3]);

@@ -210,6 +210,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./postgresql-documents-compacting.ts'),
     mostMinutes: 25,
   },
+  'postgresql-documents-in-trouble': {
+    what: 'PostgreSQL: documents of Yjs, Hocuspocus, automerge-repo and others, in ordinary trouble of two kinds at once',
+    load: () => import('./postgresql-documents-in-trouble.ts'),
+    mostMinutes: 45,
+  },
   'postgresql-soak': {
     what: 'PostgreSQL: a mixed load for ten minutes, the server restarted each minute',
     load: () => import('./postgresql-soak.ts'),

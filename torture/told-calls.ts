@@ -3,7 +3,8 @@ import type { Rows } from '../tests/support/rows.ts';
 import { numbered } from '../tests/support/sync-engine.ts';
 
 interface Call {
-  kind: 'patch' | 'over' | 'snapshot' | 'prune' | 'value' | 'release';
+  /** `sent`: on its way to whoever stores it. */
+  kind: 'sent' | 'patch' | 'over' | 'snapshot' | 'prune' | 'value' | 'release';
   number: number;
   provider: string;
   /** Its promise has resolved, or what waits for it has. */
@@ -52,6 +53,11 @@ export function toldBy(lines: readonly string[], isReported: (id: string) => boo
   for (const line of lines) {
     const [word, ...rest] = line.split(' ');
     if (word === 'told') toldOf(rest[0] ?? '').codes.add(rest[1] ?? '');
+    if (word === 'reported') toldOf(rest[0] ?? '').isReported = true;
+    if (word === 'sent') {
+      const [, id = '', number, provider = ''] = rest;
+      toldOf(id).calls.push({ kind: 'sent', number: Number(number), provider, isKept: false, failed: undefined });
+    }
     if (word === 'called') {
       const [kind, id = '', number, provider = ''] = rest;
       const call = { kind: kind as Call['kind'], number: Number(number), provider, isKept: false, failed: undefined };

@@ -108,6 +108,7 @@ export const files: Lands = (report, work) =>
       // a commit may have met an error that says nothing of its outcome; what is tried once more after that may fail otherwise
       mayBeStored: (_, codes) => codes.includes('io-error'),
       codesOf: (kind, isVictim) => (isVictim && isOutside(kind) ? outside[kind].codes : []),
+      codesOfSharing: ['database-busy'],
       sceneOf: async (seed, kinds) => sceneIn(folder, seed, kinds, library, report),
     };
     await Promise.all(Array.from({ length: AT_ONCE }, () => work(land)));

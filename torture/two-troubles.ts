@@ -6,8 +6,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { SDS_ProviderOptions } from 'sds-persistence-worker';
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import type { Rows } from '../tests/support/rows.ts';
+import { numbered } from '../tests/support/sync-engine.ts';
 import { type Ended, Program } from './child-process.ts';
 import { Random } from './random.ts';
 import { type Report, type Rig, scaled, withFolder, within } from './rig.ts';
@@ -22,6 +23,8 @@ export interface Life {
   seed: number;
   /** Which of those that share the stores it is; the first one alone makes snapshots, and prunes. */
   process: number;
+  /** How many there are. */
+  processes: number;
   /** The file in which it tells of its calls. */
   told: string;
   stores: { path: string; id: string; providers: number }[];
@@ -38,14 +41,20 @@ export interface Life {
 /** A kind of database, as trouble comes to it from others. */
 export interface Land {
   kinds: readonly string[];
-  /** Beside those that each program has. */
-  optionsOf(random: Random): SDS_ProviderOptions;
+  /**
+   * Beside those that each program has.
+   *
+   * @param isShared - whether all processes write their stores at the same time
+   */
+  optionsOf(random: Random, isShared: boolean): SDS_ProviderOptions;
   /** Whether a call that was rejected with this may be stored, given what others may be rejected with. */
   mayBeStored(failed: string, codes: readonly string[]): boolean;
   /** What calls on a database may be rejected with. */
   codesOf(kind: string, isVictim: boolean, options: SDS_ProviderOptions): readonly string[];
+  /** The same where several processes share it. */
+  codesOfSharing: readonly string[];
   /** Nothing where it is not permitted. */
-  sceneOf(seed: number, kinds: readonly string[]): Promise<Scene | undefined>;
+  sceneOf(seed: number, kinds: readonly string[], trade: Trade): Promise<Scene | undefined>;
 }
 
 /** Of one program. */
@@ -67,10 +76,19 @@ export interface Trade {
   /** In children/. */
   program: string;
   styles: readonly string[];
+  /** Whether those that share stores have to have the same style. */
+  isOfOneStyle: boolean;
   /** Until their end begins, beyond the shortest time. */
   mostMs: number;
   /** What of a store is not as it was promised. */
   broken(rows: Rows, id: string, told: Told, promised: Promised, life: Life): string[];
+  /** Another program that would have a store. */
+  another(place: string, id: string, style: string, options: SDS_ProviderOptions): Another;
+}
+
+interface Another {
+  write(number: number): Promise<unknown>;
+  close(): Promise<unknown>;
 }
 
 /** Has work done in lands of a kind, as many as there are to be at once. */
@@ -89,8 +107,16 @@ interface Befalls {
 const calling: Trade = {
   program: 'working-in-trouble',
   styles: ['awaited', 'caught', 'bursts', 'awaited bursts', 'engine', 'engine', 'tools'],
+  isOfOneStyle: false,
   mostMs: 1500,
   broken: brokenPromises,
+  another(place, id, _style, options) {
+    const provider = new SDS_DesktopPersistenceProvider(place, id, options);
+    return {
+      write: (number) => provider.appendPatch(numbered(number, 500), number),
+      close: () => provider.close(),
+    };
+  },
 };
 const endings = ['close', 'natural', 'exit', 'error', 'SIGTERM, close', 'SIGTERM, exit', 'kill'] as const;
 /** Trouble that stays is over so long after the program's end began: `close()` waits for each call, however long that waits for a lock. */
@@ -98,8 +124,8 @@ const LONGEST_MS = 15_000;
 /** For each process: each worker in turn may commit nothing for 10 s at the end, and calls wait in turn while another process writes. */
 const PATIENCE_MS = 60_000;
 
-/** @param most - how many processes share the stores, two at least if it is not one */
-export function inTrouble(lands: Lands, most = 1, trade = calling): Rig {
+/** @param counts - how many processes may share the stores, of which one is picked */
+export function inTrouble(lands: Lands, counts: readonly number[] = [1], trade = calling): Rig {
   return async ({ seed, scale, report }) => {
     const programs = scaled(250, scale);
     let next = 0;
@@ -108,7 +134,7 @@ export function inTrouble(lands: Lands, most = 1, trade = calling): Rig {
         while (next < programs) {
           const own = seed + next++;
           const failed = (error: Error) => report.violation(`seed ${own}: ${error.stack}`);
-          await live(own, land, trade, most, join(folder, `${own}-told`), report).catch(failed);
+          await live(own, land, trade, counts, join(folder, `${own}-told`), report).catch(failed);
         }
       }),
     );
@@ -120,22 +146,30 @@ interface Lived {
   program: Program;
 }
 
-async function live(own: number, land: Land, trade: Trade, most: number, told: string, report: Report): Promise<void> {
+async function live(
+  own: number,
+  land: Land,
+  trade: Trade,
+  counts: readonly number[],
+  told: string,
+  report: Report,
+): Promise<void> {
   const random = new Random(own);
-  const processes = most === 1 ? 1 : 2 + random.below(most - 1);
+  const processes = counts.length > 1 ? random.pick(counts) : 1;
   const troubles = [troubleOf(random, land, processes), troubleOf(random, land, processes)];
   const kinds = troubles.map(({ kind }) => kind);
-  const scene = await land.sceneOf(own, kinds);
+  const scene = await land.sceneOf(own, kinds, trade);
   if (scene === undefined) return;
   try {
-    const first = lifeOf(own, random, trade, told, scene.places, troubles);
+    const first = { ...lifeOf(own, random, trade, told, scene.places, troubles), processes };
     const lives = [first];
     const env = { SDS_PERSISTENCE_WORKERS: String(1 + random.below(3)), ...scene.envOf(random) };
     for (let process = 1; process < processes; process++) {
       const life = lifeOf(own, random, trade, `${told}-${process}`, scene.places, troubles, process);
-      lives.push({ ...life, stores: first.stores });
+      lives.push({ ...life, processes, stores: first.stores, ...(trade.isOfOneStyle ? { style: first.style } : {}) });
     }
-    for (const { options } of lives) Object.assign(options, land.optionsOf(random));
+    const isShared = processes > 1 && random.chance(0.5);
+    for (const { options } of lives) Object.assign(options, land.optionsOf(random, isShared));
     await befall(lives, env, scene, troubles, random);
     for (const { ending } of lives) report.count(`programs, ended by ${ending}`);
     for (const kind of kinds) report.count(`times of trouble: ${kind}`);
@@ -225,14 +259,15 @@ async function live(own: number, land: Land, trade: Trade, most: number, told: s
     const lines = linesOf(life);
     for (const line of lines) if (line.startsWith('wrong')) broken(line);
     const pathOf = new Map(life.stores.map(({ path, id }) => [id, path]));
-    // what is told on stderr names the database, and not which of its stores
+    // what is told on stderr names the database, or one of several, and not which of its stores
     const warnings = program.errors.split('\n').filter((line) => line.includes('SDS_PersistenceWarning'));
-    const told = toldBy(lines, (id) => warnings.some((line) => line.includes(scene.labelOf(pathOf.get(id) ?? ''))));
+    const isOf = (line: string, label: string) => line.includes(label) || / and \d+ more may be lost/.test(line);
+    const told = toldBy(lines, (id) => warnings.some((line) => isOf(line, scene.labelOf(pathOf.get(id) ?? ''))));
     for (const path of new Set(pathOf.values())) {
       const rows = await scene.rowsOf(path, broken);
       if (rows === undefined) continue;
       const codes = codesOf(life, troubles, path === scene.places[0], land);
-      if (processes > 1) codes.push('database-busy');
+      if (processes > 1) codes.push(...land.codesOfSharing);
       for (const { id } of life.stores.filter((store) => store.path === path)) {
         const store = told.get(id);
         if (store === undefined) continue;
@@ -293,7 +328,7 @@ function lifeOf(
   places: readonly string[],
   troubles: readonly Befalls[],
   process = 0,
-): Life {
+): Omit<Life, 'processes'> {
   const paths = places.slice(0, 1 + random.below(places.length));
   const stores = Array.from({ length: Math.max(paths.length, 1 + random.below(4)) }, (_, index) => ({
     path: paths[index % paths.length] ?? '',

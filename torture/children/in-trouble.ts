@@ -72,12 +72,16 @@ export function live({ work, close, lastCalls, letEnd, givesUp }: Work): void {
       if (error.message !== 'of a subscriber') process.exit(1);
     });
   }
-  const working = work();
+  let working: Promise<unknown> | undefined;
+  /** Not before all is prepared: a call may be held for as long as the trouble lasts. */
+  const begin = () => {
+    console.log('ready');
+    working = work();
+  };
   for (const { kind, at, lasts } of life.inside) setTimeout(() => inside[kind](lasts), at).unref();
-  console.log('ready');
   // as a server does; else it ends once all that it waits for is given up
   if (life.ending === 'kill' || life.ending.startsWith('SIGTERM')) setInterval(() => {}, 1000);
-  if (life.ending === 'kill') return;
+  if (life.ending === 'kill') return void begin();
   const endings: Record<Exclude<Life['ending'], 'kill'>, () => unknown> = {
     async close() {
       over = true;
@@ -114,4 +118,5 @@ export function live({ work, close, lastCalls, letEnd, givesUp }: Work): void {
   const end = endings[life.ending];
   if (life.ending.startsWith('SIGTERM')) process.once('SIGTERM', end);
   else setTimeout(end, life.lasts);
+  begin();
 }
