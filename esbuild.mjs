@@ -60,7 +60,8 @@ const virtualModules = new Map([
 ]);
 /** Of the text of a thread Node finds out first whether it is a module, by compiling it once more: here there is little to compile. */
 function compiledOnce(code) {
-  const script = JSON.stringify(`(function (require) {${code}})`);
+  // in single quotes: those that the code has are escaped once, not twice
+  const script = `'${JSON.stringify(`(function (require) {${code}})`).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`;
   return `process.getBuiltinModule('node:vm').runInThisContext(${script}, '[sds-persistence-worker]')(require)`;
 }
 for (const [name, code] of [

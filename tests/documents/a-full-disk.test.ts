@@ -222,14 +222,14 @@ it('an update that is rejected after vain attempts to load its document is tried
   type Loading = SDS_DesktopPersistenceProvider & { loadParcel(): unknown }; // which is not for programs
   const loads = vi.spyOn(SDS_DesktopPersistenceProvider.prototype as Loading, 'loadParcel');
   onTestFinished(() => loads.mockRestore());
-  const loaded = () => loads.mock.calls.length;
+  const failed = () => loads.mock.settledResults.filter(({ type }) => type === 'rejected').length;
   const persistence = persistenceOn(file, { onError: () => undefined });
   const doc = new Y.Doc();
   await expect(persistence.bindState('notes', doc)).rejects.toMatchObject({ code: 'open-failed' });
-  await expect.poll(loaded).toBe(3); // after pauses of one second and two
+  await expect.poll(failed).toBe(3); // after pauses of one second and two
   // of the pause of four seconds that there is now, it does not wait for the end, but for one of one second
   type(doc, 'x');
-  await expect.poll(loaded).toBe(5);
+  await expect.poll(failed).toBe(5);
 });
 
 it('without onError a warning says once for each document that it is not stored', async () => {

@@ -9,11 +9,11 @@ import { freshFolder } from '../support/files.ts';
 
 const root = join(import.meta.dirname, '../..');
 /**
- * Unpacked, and some room. 528 KB are: the library, 239 KB, in which three workers are packed (PostgreSQL, copying stores and
- * operations on files, some 60 KB together); what keeps documents, 43 KB, and those for Yjs, 17, Hocuspocus, 23, automerge-repo, 10, and
- * documents of other kinds, 2; the rest is README, guarantees, reference, types, command line, licences and the like. npm sends 196 KB.
+ * Unpacked, and some room. 561 KB are: the library, 251 KB, in which three workers are packed (PostgreSQL, copying stores and
+ * operations on files, some 60 KB together); what keeps documents, 47 KB, and those for Yjs, 20, Hocuspocus, 26, automerge-repo, 9, and
+ * documents of other kinds, 3; the rest is README, guarantees, reference, types, command line, licences and the like. npm sends 207 KB.
  */
-const MOST_BYTES = 560_000;
+const MOST_BYTES = 570_000;
 
 /** The files of the package, by name. */
 function packed(): Map<string, string> {
