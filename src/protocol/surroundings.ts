@@ -28,7 +28,7 @@ export const wallTimeUs = (): number => Math.floor((timeOrigin + performance.now
 /** Seconds since the process began: all threads of Node read the same clock. */
 export const uptime = process.uptime.bind(process);
 
-/** Behind what Node itself does in the next tick. */
+/** Calls once the current job is done, in the order of the calls, Node's own among them. */
 export const nextTick = process.nextTick.bind(process);
 
 /** For the workers. What a timer throws ends the thread, as it must; after `await` `--unhandled-rejections` decides. */
