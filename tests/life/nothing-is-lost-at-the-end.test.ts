@@ -373,6 +373,12 @@ it.each([
     'as a listener of warnings is told',
     "process.on('warning', () => process.exit(0)); await stayFor(provider.flush().catch(() => {}));",
   ],
+  [
+    'while the clock of a test stands still',
+    `process.nextTick = () => {};
+    await stayFor(provider.flush().catch(() => {}));
+    setImmediate(() => process.exit(0));`,
+  ],
 ])('an acknowledged call that has failed is told once, though the process ends %s', async (_, end) => {
   const { code, stderr } = await runProgram(
     `
