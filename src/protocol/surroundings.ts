@@ -28,8 +28,8 @@ export const wallTimeUs = (): number => Math.floor((timeOrigin + performance.now
 /** Seconds since the process began: all threads of Node read the same clock. */
 export const uptime = process.uptime.bind(process);
 
-/** Behind what Node itself does in the next tick. */
-export const nextTick = process.nextTick.bind(process);
+/** The program's own after all: whatever is in its place, `process.emitWarning` asks the same. */
+export const nextTick = (callback: () => void): void => process.nextTick(callback);
 
 /** For the workers. What a timer throws ends the thread, as it must; after `await` `--unhandled-rejections` decides. */
 export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = timers;

@@ -15,14 +15,15 @@ interface Notes {
   isTelling: boolean;
   /** Whether the process is in its `exit` event: from then on nothing asynchronous happens. */
   isExiting: boolean;
-  /** Process warnings that Node prints in the next tick, unless the process ends before that. */
-  unprinted: Set<string>;
+  /** Process warnings that Node prints in the next tick, unless the process ends before that. Earlier versions have none. */
+  unprinted?: Set<string>;
 }
 
 const NOTES = Symbol.for('sds-persistence-worker.notes');
 const holder = globalThis as { [NOTES]?: Notes };
-holder[NOTES] ??= { due: [], isTelling: false, isExiting: false, unprinted: new Set() };
+holder[NOTES] ??= { due: [], isTelling: false, isExiting: false };
 const notes = holder[NOTES];
+notes.unprinted ??= new Set();
 export const { unprinted } = notes;
 
 /** Whatever `tell` throws is an uncaught error, as Node has it for subscribers. */

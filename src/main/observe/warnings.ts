@@ -15,9 +15,9 @@ export function once(said: Set<string>, code: string, subject: string, message: 
   if (said.has(key)) return;
   said.add(key);
   const warn = () => {
-    process.emitWarning(message, { type: 'SDS_PersistenceWarning', code });
     unprinted.add(message);
-    nextTick(() => unprinted.delete(message));
+    nextTick(() => unprinted.delete(message)); // right before Node prints it: a listener of warnings may end the process
+    process.emitWarning(message, { type: 'SDS_PersistenceWarning', code });
   };
   note(() => (isAtEnd() ? sayAtExit(message) : outsideOfCalls(warn)));
 }
