@@ -12,7 +12,7 @@ type Patient = Pick<Caller, 'BusyTimeoutMs'>;
 const RETRY_MS = 1;
 /** Between attempts on any two busy files of this thread: the more of them wait, the longer is the pause of each, and others have their turn. */
 const SPACING_MS = 0.25;
-/** When the last of the attempts that are due in this thread is due. */
+/** When the last of the attempts that are due in this thread is due, except those at the end of a wait. */
 let lastAt = 0;
 
 /** What has waited along is tried all the same, and has so much left: a lock that others hold for a moment is no reason to fail. */
@@ -104,8 +104,10 @@ export function* patiently<T>(
         throw error;
       }
       // not in step with another process that waits as well
-      lastAt = Math.max(lastAt + SPACING_MS, now + RETRY_MS * (0.5 + Math.random()));
-      const until = Math.min(lastAt, deadline);
+      const next = Math.max(lastAt + SPACING_MS, now + RETRY_MS * (0.5 + Math.random()));
+      // what is not used is left to others: else calls that wait for moments would put theirs off, for longer and longer
+      if (next < deadline) lastAt = next;
+      const until = Math.min(next, deadline);
       yield until;
       stopped += stoppedMs(performance.now() - until);
     }

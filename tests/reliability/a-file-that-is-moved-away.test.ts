@@ -10,7 +10,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as nextMillisecond } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider, verifyDatabase } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
-import { freshFile, patchOf, rowsOf } from '../support/files.ts';
+import { filesBeside, freshFile, patchOf, rowsOf } from '../support/files.ts';
 import { canMount, smallDisk } from '../support/small-disk.ts';
 
 const holding = join(import.meta.dirname, '../support/holding-a-file.ts');
@@ -118,6 +118,51 @@ it.each(['has the file open', 'is at its end'])(
     expect(Findings.map(({ Code }) => Code)).toEqual(['patches-without-start']); // of the patch of the other process
   },
 );
+
+it('a file without the index of its log, which was removed: who had it open before shares it without a name, and writes in turn with the provider', async () => {
+  const file = freshFile();
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  await provider.appendPatch(patchOf(1), 1);
+  const holder = spawn(process.execPath, [holding, file], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void holder.kill());
+  await once(holder.stdout, 'data');
+  rmSync(`${file}-shm`);
+  for (let clock = 2; clock <= 20; clock++) {
+    await provider.appendPatch(new Uint8Array(9000), clock);
+    holder.stdin.write('\n');
+    await once(holder.stdout, 'data'); // it has committed
+  }
+  const ended = once(holder, 'exit');
+  holder.stdin.end();
+  await ended;
+  await provider.close();
+  expect(rowsOf(file).patches).toHaveLength(20 + 19);
+  expect(filesBeside(file)).toEqual(['store.db']);
+});
+
+it('a file without the index of its log, which was removed: close takes the log in, with what a process has committed beside it', async () => {
+  const file = freshFile();
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  for (let clock = 1; clock <= 5; clock++) await provider.appendPatch(patchOf(clock), clock);
+  rmSync(`${file}-shm`);
+  const holder = spawn(process.execPath, [holding, file, 'true'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(holder, 'exit');
+  holder.stdin.end();
+  await ended;
+  await provider.close();
+  expect(filesBeside(file)).toEqual(['store.db']);
+  expect(rowsOf(file).patches).toHaveLength(6);
+});
+
+it('a file that is moved away without its log, whose index was removed: close takes the log into it', async () => {
+  const file = freshFile();
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  for (let clock = 1; clock <= 5; clock++) await provider.appendPatch(patchOf(clock), clock);
+  renameSync(file, `${file}-moved`);
+  rmSync(`${file}-shm`);
+  await provider.close();
+  expect(rowsOf(`${file}-moved`).patches).toHaveLength(5);
+});
 
 it.runIf(canMount).each([
   ['at the next call', async (provider: SDS_DesktopPersistenceProvider) => void (await provider.loadPatchesSince(0))],

@@ -4,7 +4,7 @@ import type { DatabaseSync as Database } from 'node:sqlite';
 import { ifPossible } from '../../protocol/if-possible.ts';
 import { EngineError } from '../engine.ts';
 import { toEngineError, toOpenError } from './errors.ts';
-import { closeDatabase, firstValue, knowsUrls, open } from './node-sqlite.ts';
+import { closeDatabase, firstValue, keepsStatementsOpen, knowsUrls, open } from './node-sqlite.ts';
 import { type DatabaseName, type Identity, identityOf, isSame, refuseAnother } from './ordinary-file.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 import { lookAtFile, NOT_PERMITTED, whyNotOpen } from './why-not-open.ts';
@@ -33,10 +33,11 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
   let database: Database | undefined;
   try {
     const before = lookAtFile(name);
-    database = open(pathOrUrl(name));
+    const place = pathOrUrl(name);
+    database = open(place);
     // before anything is read: SQLite finds the log by the file's name, which may be another file's by now
     if (before !== undefined) refuseAnother(before, identityOf(name.path));
-    return setUp(database, before, full, onlyReads);
+    return setUp(database, place, before, full, onlyReads);
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), name);
     database?.close(); // plainly: a file that is not ours is left as it is
@@ -54,7 +55,13 @@ function pathOrUrl({ path, parameters, transient }: DatabaseName): string {
   throw new EngineError('open-failed', { message });
 }
 
-function setUp(database: Database, before: Identity | undefined, full: boolean, onlyReads: boolean): OpenedDatabase {
+function setUp(
+  database: Database,
+  place: string,
+  before: Identity | undefined,
+  full: boolean,
+  onlyReads: boolean,
+): OpenedDatabase {
   // a busy file must not block the other files of this thread: its tasks wait, and are tried again
   database.exec('PRAGMA busy_timeout = 0');
   // before the first look at the file: then the index of its log is kept in memory, not in a file of its own
@@ -86,9 +93,9 @@ function setUp(database: Database, before: Identity | undefined, full: boolean, 
   const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = location === '' ? undefined : statSync(location, { bigint: true });
   if (before !== undefined) refuseAnother(before, original);
-  const { whereIsFile, ownsLog, lacksIndex } = placeOf(location, original, hasLog);
+  const { whereIsFile, ownsLog, hasOtherIndex } = placeOf(location, original, hasLog);
   const close = () => {
-    if (lacksIndex()) closeBesideItsLog(database, location);
+    if (hasOtherIndex()) closeBesideItsLog(database, location, place);
     else letGo(database, location, original);
   };
   return { database, location, onlyReads, setSynchronous, close, whereIsFile, ownsLog };
@@ -117,40 +124,49 @@ function letGo(database: Database, location: string, original: Identity | undefi
 }
 
 /**
- * Without the index at its name it knows nothing of what others have committed since: that is in the log alone, which SQLite would remove.
- * It does not while another connection has the file open, and one that only reads removes nothing.
+ * Beside another index it knows nothing of what others have committed since: that is in the log alone, which SQLite would remove.
+ * It does not while another connection has the file open, and one that only reads removes nothing. A new one, with an index of all that
+ * is there, takes the log in as it is closed.
  */
-function closeBesideItsLog(database: Database, location: string): void {
+function closeBesideItsLog(database: Database, location: string, place: string): void {
+  const read = 'BEGIN; SELECT count(*) FROM sqlite_schema';
   const reader = ifPossible(() => open(location, true));
-  ifPossible(() => reader?.exec('BEGIN; SELECT count(*) FROM sqlite_schema'));
+  ifPossible(() => reader?.exec(read));
   database.close();
   reader?.close();
+  const successor = ifPossible(() => open(place));
+  ifPossible(() => successor?.exec(`${read}; COMMIT`)); // or others are at it, who will take it in
+  successor?.close();
 }
 
-type Place = Pick<OpenedDatabase, 'whereIsFile' | 'ownsLog'> & { lacksIndex(): boolean };
+type Place = Pick<OpenedDatabase, 'whereIsFile' | 'ownsLog'> & { hasOtherIndex(): boolean };
 
 /** Where an open file is seen to be, and its log if it has one. */
 function placeOf(location: string, original: Identity | undefined, hasLog: boolean): Place {
-  if (original === undefined) return { whereIsFile: () => 'there', ownsLog: () => true, lacksIndex: () => false };
+  if (original === undefined) return { whereIsFile: () => 'there', ownsLog: () => true, hasOtherIndex: () => false };
   const log = `${location}-wal`;
   const originalLog = hasLog ? identityOf(log) : undefined;
   const isLogThere = () => originalLog === undefined || isSame(find(log, originalLog), originalLog);
-  // where it was removed, whoever opens the file next makes another one: neither sees the locks and commits of the other
+  // Where it was removed, all that have the file open share it without a name, until somebody opens the file anew and makes another one:
+  // then neither sees the locks and commits of the other. A new connection has that one, unless the old one stays open behind its closing
   const index = `${location}-shm`;
   const originalIndex = hasLog ? identityOf(index) : undefined;
-  const isIndexThere = () => originalIndex === undefined || isSame(find(index, originalIndex), originalIndex);
+  const isIndexItsOwn = () =>
+    originalIndex === undefined ||
+    isSame(find(index, originalIndex) ?? originalIndex, originalIndex) ||
+    keepsStatementsOpen();
   return {
     whereIsFile() {
       const found = find(location, original);
       if (found === undefined) return 'missing';
       // the locks of files are the process's: another SQLite in it takes itself for the last one, and removes the log of this one
-      if (isSame(found, original)) return isLogThere() && isIndexThere() ? 'there' : 'replaced';
+      if (isSame(found, original)) return isLogThere() && isIndexItsOwn() ? 'there' : 'replaced';
       if (originalLog === undefined || !isLogThere()) return 'replaced';
       const message = `another file was put in its place while it was open, beside its log; stop the programs that have it open and remove '${log}'`;
       throw new EngineError('io-error', { message });
     },
-    ownsLog: () => isLogThere() && isIndexThere() && isSame(find(location, original) ?? original, original),
-    lacksIndex: () => isLogThere() && !isIndexThere() && isSame(find(location, original), original),
+    ownsLog: () => isLogThere() && isIndexItsOwn() && isSame(find(location, original) ?? original, original),
+    hasOtherIndex: () => isLogThere() && !isIndexItsOwn() && isSame(find(location, original), original),
   };
 }
 
