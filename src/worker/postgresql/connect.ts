@@ -8,7 +8,7 @@ import { backendOf, stateOf } from './backend.ts';
 import { Connection, guard, type Patience, wireOf } from './connection.ts';
 import type { Pg } from './load-pg.ts';
 import type { AskElsewhere } from './silence.ts';
-import { ServerError, toEngineError } from './sqlstates.ts';
+import { isSqlState, ServerError, toEngineError } from './sqlstates.ts';
 
 type Host = PostgresqlTarget['hosts'][number];
 
@@ -17,8 +17,8 @@ const KEEP_ALIVE_MS = 5000;
 /** So many addresses of a host are tried within the time for a connection, if none answers. */
 const ADDRESSES_IN_TIME = 5;
 
-/** Too many connections: so the server is there. */
-const TOO_MANY = '53300';
+/** Of a server that shuts down, or starts. */
+const SHUT_DOWN = '57P';
 const AWAY = ['connection-failed', 'reconnect'] as const;
 const REFUSED = ['open-failed', 'no'] as const;
 /** What codes mean that are told whoever wants to be let in. */
@@ -146,7 +146,8 @@ async function seenBy(other: Client, silent: Client): ReturnType<AskElsewhere> {
   } catch (error) {
     wireOf(other).stream.destroy();
     const { code, reported } = toEngineError(error);
-    return isThere || code !== 'connection-failed' || reported.code === TOO_MANY ? 'unknown' : 'unreachable';
+    const isAway = code === 'connection-failed' && (!isSqlState(reported.code) || reported.code.startsWith(SHUT_DOWN));
+    return isAway && !isThere ? 'unreachable' : 'unknown'; // one that has no room is there
   }
 }
 
