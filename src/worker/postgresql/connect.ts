@@ -16,6 +16,8 @@ const KEEP_ALIVE_MS = 5000;
 
 /** So many addresses of a host are tried within the time for a connection, if none answers. */
 const ADDRESSES_IN_TIME = 5;
+/** Node's own time for each, 250 ms unless a flag has raised it: too short for one that is far away. */
+const OF_ADDRESS_MS = net.getDefaultAutoSelectFamilyAttemptTimeout();
 
 /** Of a server that shuts down, or starts. */
 const SHUT_DOWN = '57P';
@@ -76,15 +78,11 @@ async function connectTo(
   patience: Patience,
   toWrite: boolean,
 ): Promise<Connection> {
-  // Node goes on to the next address after 250 ms: too soon for one that is far away
-  const ofAddress = Math.ceil(patience.connectMs / ADDRESSES_IN_TIME);
-  if (net.getDefaultAutoSelectFamilyAttemptTimeout() < ofAddress)
-    net.setDefaultAutoSelectFamilyAttemptTimeout(ofAddress);
   const config = configOf(target, place, patience);
   const client = new Client(config);
   const askElsewhere = () => {
     const limits = { connectionTimeoutMillis: patience.probeMs, query_timeout: patience.probeMs };
-    return seenBy(new Client({ ...config, ...limits }), client);
+    return seenBy(new Client({ ...config, ...limits }), client, patience.probeMs);
   };
   const connection = new Connection(client, askElsewhere, patience);
   let offersBinding = false;
@@ -92,7 +90,7 @@ async function connectTo(
     offersBinding = mechanisms.includes(WITH_BINDING);
   });
   try {
-    await client.connect();
+    await connectWithin(patience.connectMs, client);
     if (target.channelBinding && !offersBinding) throw new EngineError('open-failed', { message: NO_BINDING });
     const [readOnly] = await connection.run(QUESTION, COPY).catch((error) => {
       if (connection.lost) throw error;
@@ -132,13 +130,19 @@ function configOf(target: PostgresqlTarget, place: Host, { connectMs }: Patience
   };
 }
 
+async function connectWithin(timeMs: number, client: Client): Promise<void> {
+  // it is the thread's, whose other databases have other times; `pg` takes no such option, and what it begins here takes this
+  net.setDefaultAutoSelectFamilyAttemptTimeout(Math.max(OF_ADDRESS_MS, Math.ceil(timeMs / ADDRESSES_IN_TIME)));
+  await client.connect();
+}
+
 /** What another connection, made for that alone, shows of one that is silent. */
-async function seenBy(other: Client, silent: Client): ReturnType<AskElsewhere> {
+async function seenBy(other: Client, silent: Client, timeMs: number): ReturnType<AskElsewhere> {
   other.on('error', () => {}); // told by `connect`, or of no interest any more
   guard(other, () => '');
   let isThere = false;
   try {
-    await other.connect();
+    await connectWithin(timeMs, other);
     isThere = true; // its answer may wait for a connection of a pooler
     const found = await stateOf(silent, other);
     other.end().catch(() => {}); // it has answered
