@@ -97,8 +97,16 @@ describeOnPostgresql('trouble at the server', () => {
     expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'patient' }]);
   });
 
+  it('a trigger of the operator forbids to log in: open-failed at once', async () => {
+    const url = await ownPlace();
+    if (!(await refuseConnections(databaseOf(url), 'P0001'))) return;
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: 60_000 });
+    onTestFinished(() => provider.close());
+    await expect(provider.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'open-failed' });
+  });
+
   it.each(['53200', '55000', '58000', 'XX000'])(
-    'and, by %s, whoever asks what a silent connection does: that one waits on for its lock',
+    '%s refuses whoever asks what a silent connection does: that one waits on for its lock',
     async (code) => {
       const { proxy, url, database } = await proxiedPlace();
       const provider = new SDS_DesktopPersistenceProvider(url, 'store', {

@@ -23,16 +23,20 @@ const OF_ADDRESS_MS = net.getDefaultAutoSelectFamilyAttemptTimeout();
 const SHUT_DOWN = '57P';
 const AWAY = ['connection-failed', 'reconnect'] as const;
 const REFUSED = ['open-failed', 'no'] as const;
-/** What codes mean that are told whoever wants to be let in. */
+/** What codes, or classes of them, mean that are told whoever wants to be let in. */
 const atTheDoor: Readonly<Record<string, readonly [EngineError['code'], ServerError['retry']]>> = {
-  '42501': REFUSED, // no right to connect to the database
+  // what the URL asks for by `options`: there is no such setting, or not with this value, or not for whoever connects
+  '22': REFUSED,
+  '42': REFUSED, // also no right to connect to the database
+  '55P02': REFUSED,
+  P0001: REFUSED, // an operator's trigger for whoever logs in
   '53200': AWAY, // no memory: as if there were too many connections
   '55000': AWAY, // the database takes none now, such as one that is about to be replaced
   XX000: AWAY, // of a pooler, whatever is wrong: it has no room, or no server
 };
 
-/** What PgBouncer says of a wrong password or an unknown user, by the code of any violation of the protocol. */
-const refusedByPooler = /^(SASL|password) authentication failed|^no such user/;
+/** What PgBouncer says of a wrong password or an unknown user, and Supavisor of the latter, by codes for other things. */
+const refusedByPooler = /^(SASL|password) authentication failed|^no such user|tenant( or |\/)user .*not found/i;
 
 /** The way to prove a password that is bound to the TLS connection (RFC 5929, `tls-server-end-point`). */
 const WITH_BINDING = 'SCRAM-SHA-256-PLUS';
@@ -155,18 +159,18 @@ async function seenBy(other: Client, silent: Client, timeMs: number): ReturnType
   }
 }
 
-/** A server that refuses a user says whom, in quotation marks of its language. */
+/** A server that refuses a user says whom, in quotation marks of its language, or a pooler does. */
 function refusalOf(error: EngineError, user: string): EngineError {
   if (!(error instanceof ServerError)) return error;
   const name = user.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
   const message = error.message.replace(
-    new RegExp(`["„\\p{Pi}\\p{Pf}]\\s?${name}\\s?["\\p{Pi}\\p{Pf}]`, 'gu'),
+    new RegExp(`["„\\p{Pi}\\p{Pf}]\\s?${name}\\s?["\\p{Pi}\\p{Pf}]|tenant/user ${name}`, 'gu'),
     'this user',
   );
   const { code: reported = '' } = error.reported;
-  const otherwise =
-    reported === '08P01' && refusedByPooler.test(message) ? REFUSED : ([error.code, error.retry] as const);
-  const [code, retry] = atTheDoor[reported] ?? otherwise;
+  const isRefused = /^(08P01|XX000)$/.test(reported) && refusedByPooler.test(error.message);
+  const known = isRefused ? REFUSED : (atTheDoor[reported] ?? atTheDoor[reported.slice(0, 2)]);
+  const [code, retry] = known ?? [error.code, error.retry];
   return new ServerError(code, retry, message, error.reported.code);
 }
 
