@@ -9,8 +9,10 @@ import { encrypting } from '../support/encrypting-server.ts';
 import { freshFolder } from '../support/files.ts';
 import { describeOnPostgresql, itOnOwnServer, ownPlace, server } from '../support/postgresql.ts';
 import type { PostgresqlAddress } from '../support/postgresql-address.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
 import { runProgram } from '../support/programs.ts';
 import { namesHave } from '../support/several-addresses.ts';
+import { sqlOfTables } from './outcomes.ts';
 
 const BYTES_A_MS = 700;
 
@@ -84,5 +86,30 @@ describeOnPostgresql('a slow line is not taken for one that is cut', () => {
       { flags: namesHave('127.0.0.1', '127.0.0.2'), env: { NODE_DEBUG: 'net' } },
     );
     expect(ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/attempt timeout to 4000 ms/) });
+  });
+
+  it('and no more, whatever the others of its thread have: of another database, and of what asks for a silent one', async () => {
+    const place = async () => (await ownPlace()).replace('127.0.0.1', 'two.test');
+    const [patient, hasty] = [await place(), await place()];
+    await sqlOfTables(hasty);
+    await server.query(
+      `CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END';
+      CREATE TRIGGER slow AFTER INSERT ON sds_patches EXECUTE FUNCTION take_time()`,
+      [],
+      databaseOf(hasty),
+    );
+    const ended = await runProgram(
+      `const open = (url, options) => new SDS_DesktopPersistenceProvider(url, 'store', options);
+      const patient = open(file, { ConnectTimeoutMs: 20_000 });
+      await patient.ready();
+      const hasty = open(${JSON.stringify(hasty)}, { ConnectTimeoutMs: 10_000, RetryForMs: 1000, Acknowledge: 'committed' });
+      await hasty.appendPatch(patchOf(1), 1);
+      await Promise.all([patient, hasty].map((provider) => provider.close()));`,
+      patient,
+      { flags: namesHave('127.0.0.1', '127.0.0.2'), env: { NODE_DEBUG: 'net', SDS_PERSISTENCE_WORKERS: '1' } },
+    );
+    const times = ended.stderr.matchAll(/attempt timeout to (\d+) ms/g);
+    expect(ended.code).toBe(0);
+    expect([...new Set([...times].map(([, time]) => time))]).toEqual(['4000', '2000', '250']);
   });
 });

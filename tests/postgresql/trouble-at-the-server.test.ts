@@ -34,6 +34,22 @@ const SLOW_LOADS = `
   CREATE VIEW sds_patches AS SELECT store_id, clock, slow(data) AS data FROM kept;
   GRANT SELECT ON sds_patches TO PUBLIC;`;
 
+/** Refuses the package's role with that code, until the trigger `refusal` is dropped; returns false where a server can't do so. */
+async function refuseConnections(database: string, code: string): Promise<boolean> {
+  const [version] = await server.query<{ number: number }>(
+    "SELECT current_setting('server_version_num')::int AS number",
+  );
+  if ((version?.number ?? 0) < 170_000) return false; // it lets everybody in
+  await server.query(
+    `CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$
+       BEGIN IF session_user = '${USER}' THEN RAISE 'no room' USING ERRCODE = '${code}'; END IF; END $$;
+     CREATE EVENT TRIGGER refusal ON login EXECUTE FUNCTION refuse()`,
+    undefined,
+    database,
+  );
+  return true;
+}
+
 describeOnPostgresql('trouble at the server', () => {
   it.each([
     ['too many connections', 'CONNECTION LIMIT 0', 'CONNECTION LIMIT 10'],
@@ -64,17 +80,7 @@ describeOnPostgresql('trouble at the server', () => {
   ])('%s refuses a connection: the same', async (_, code) => {
     const url = await ownPlace();
     const database = databaseOf(url);
-    const [version] = await server.query<{ number: number }>(
-      "SELECT current_setting('server_version_num')::int AS number",
-    );
-    if ((version?.number ?? 0) < 170_000) return; // it lets everybody in
-    await server.query(
-      `CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$
-         BEGIN IF session_user = '${USER}' THEN RAISE 'no room' USING ERRCODE = '${code}'; END IF; END $$;
-       CREATE EVENT TRIGGER refusal ON login EXECUTE FUNCTION refuse()`,
-      undefined,
-      database,
-    );
+    if (!(await refuseConnections(database, code))) return;
     const hasty = new SDS_DesktopPersistenceProvider(url, 'hasty', { RetryForMs: 300 });
     onTestFinished(() => hasty.close());
     await expect(hasty.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'connection-failed' });
@@ -90,6 +96,37 @@ describeOnPostgresql('trouble at the server', () => {
     await waiting;
     expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'patient' }]);
   });
+
+  it('a trigger of the operator forbids to log in: open-failed at once', async () => {
+    const url = await ownPlace();
+    if (!(await refuseConnections(databaseOf(url), 'P0001'))) return;
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: 60_000 });
+    onTestFinished(() => provider.close());
+    await expect(provider.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'open-failed' });
+  });
+
+  it.each(['53200', '55000', '58000', 'XX000'])(
+    '%s refuses whoever asks what a silent connection does: that one waits on for its lock',
+    async (code) => {
+      const { proxy, url, database } = await proxiedPlace();
+      const provider = new SDS_DesktopPersistenceProvider(url, 'store', {
+        Acknowledge: 'committed',
+        BusyTimeoutMs: 60_000,
+        RetryForMs: 2000,
+      });
+      onTestFinished(() => provider.close());
+      await provider.appendPatch(patchOf(1), 1);
+      if (!(await refuseConnections(database, code))) return;
+      const other = await server.connect(database);
+      onTestFinished(() => other.end());
+      await other.query('BEGIN; LOCK sds_patches IN EXCLUSIVE MODE');
+      const { made } = proxy;
+      const append = provider.appendPatch(patchOf(2), 2);
+      await expect.poll(() => proxy.made, { timeout: 30_000 }).toBeGreaterThan(made + 1);
+      await other.query('COMMIT');
+      await append;
+    },
+  );
 
   it('tables that another program has locked: database-busy after BusyTimeoutMs, or after a statement timeout', async () => {
     const url = await ownPlace();

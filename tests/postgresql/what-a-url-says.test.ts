@@ -211,6 +211,7 @@ describe('what can not be read', () => {
       /^sslrootcert=system takes sslmode=verify-full/,
     ],
     ['postgres://db/notes?sslmode=verify-ca&sslrootcert=system', {}, /^sslrootcert=system takes/],
+    ['postgres://db/notes?sslmode=disable&sslrootcert=system', {}, /^sslrootcert=system takes/],
     ['postgres://db/notes?channel_binding=perhaps', {}, /^channel_binding must be disable, prefer or require$/],
     ['postgres://db:0/notes', {}, /^a port of the URL is none from 1 to 65535$/],
     ['postgres://db:65536/notes', {}, /^a port of the URL/],

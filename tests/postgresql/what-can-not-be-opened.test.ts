@@ -66,6 +66,16 @@ describeOnPostgresql('what can not be opened', () => {
     expect(await codesAt(server.url(database, role))).toEqual(['open-failed']);
   });
 
+  it.each([
+    ['that the server does not know', '-c nosuch=1'],
+    ['with a value that it does not take', '-c work_mem=much'],
+    ['that it has from its start', '-c port=5432'],
+    ['that is the superuser’s', '-c lc_messages=C'],
+  ])('a setting of `options` %s: open-failed', async (_, setting) => {
+    const parameters = `sslmode=disable&options=${encodeURIComponent(setting)}`;
+    expect(await codesAt(server.url(databaseOf(await ownPlace()), { parameters }))).toEqual(['open-failed']);
+  });
+
   it('a database in which something keeps the version of the tables from being stored: schema-mismatch', async () => {
     const url = await ownPlace();
     const rule = 'CREATE RULE nothing AS ON INSERT TO sds_schema DO INSTEAD NOTHING';

@@ -61,7 +61,7 @@ export function parsePostgresqlUrl(
     const fault = faultOfParameters(parameters, query);
     if (fault !== undefined) return fault;
     const ca = given('sslrootcert');
-    if (ca === 'system' && (tls === 'require' || tls === 'verify-ca'))
+    if (ca === 'system' && tls !== 'verify-full' && given('sslmode') !== undefined)
       return 'sslrootcert=system takes sslmode=verify-full, as with libpq';
     const binding = given('channel_binding') ?? 'prefer';
     if (!/^(disable|prefer|require)$/.test(binding)) return 'channel_binding must be disable, prefer or require';

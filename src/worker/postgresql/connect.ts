@@ -8,7 +8,7 @@ import { backendOf, stateOf } from './backend.ts';
 import { Connection, guard, type Patience, wireOf } from './connection.ts';
 import type { Pg } from './load-pg.ts';
 import type { AskElsewhere } from './silence.ts';
-import { ServerError, toEngineError } from './sqlstates.ts';
+import { isSqlState, ServerError, toEngineError } from './sqlstates.ts';
 
 type Host = PostgresqlTarget['hosts'][number];
 
@@ -16,21 +16,27 @@ const KEEP_ALIVE_MS = 5000;
 
 /** So many addresses of a host are tried within the time for a connection, if none answers. */
 const ADDRESSES_IN_TIME = 5;
+/** Node's own time for each, 250 ms unless a flag has raised it: too short for one that is far away. */
+const OF_ADDRESS_MS = net.getDefaultAutoSelectFamilyAttemptTimeout();
 
-/** Too many connections: so the server is there. */
-const TOO_MANY = '53300';
+/** Of a server that shuts down, or starts. */
+const SHUT_DOWN = '57P';
 const AWAY = ['connection-failed', 'reconnect'] as const;
 const REFUSED = ['open-failed', 'no'] as const;
-/** What codes mean that are told whoever wants to be let in. */
+/** What codes, or classes of them, mean that are told whoever wants to be let in. */
 const atTheDoor: Readonly<Record<string, readonly [EngineError['code'], ServerError['retry']]>> = {
-  '42501': REFUSED, // no right to connect to the database
+  // what the URL asks for by `options`: there is no such setting, or not with this value, or not for whoever connects
+  '22': REFUSED,
+  '42': REFUSED, // also no right to connect to the database
+  '55P02': REFUSED,
+  P0001: REFUSED, // an operator's trigger for whoever logs in
   '53200': AWAY, // no memory: as if there were too many connections
   '55000': AWAY, // the database takes none now, such as one that is about to be replaced
   XX000: AWAY, // of a pooler, whatever is wrong: it has no room, or no server
 };
 
-/** What PgBouncer says of a wrong password or an unknown user, by the code of any violation of the protocol. */
-const refusedByPooler = /^(SASL|password) authentication failed|^no such user/;
+/** What PgBouncer says of a wrong password or an unknown user, and Supavisor of the latter, by codes for other things. */
+const refusedByPooler = /^(SASL|password) authentication failed|^no such user|tenant( or |\/)user .*not found/i;
 
 /** The way to prove a password that is bound to the TLS connection (RFC 5929, `tls-server-end-point`). */
 const WITH_BINDING = 'SCRAM-SHA-256-PLUS';
@@ -76,15 +82,11 @@ async function connectTo(
   patience: Patience,
   toWrite: boolean,
 ): Promise<Connection> {
-  // Node goes on to the next address after 250 ms: too soon for one that is far away
-  const ofAddress = Math.ceil(patience.connectMs / ADDRESSES_IN_TIME);
-  if (net.getDefaultAutoSelectFamilyAttemptTimeout() < ofAddress)
-    net.setDefaultAutoSelectFamilyAttemptTimeout(ofAddress);
   const config = configOf(target, place, patience);
   const client = new Client(config);
   const askElsewhere = () => {
     const limits = { connectionTimeoutMillis: patience.probeMs, query_timeout: patience.probeMs };
-    return seenBy(new Client({ ...config, ...limits }), client);
+    return seenBy(new Client({ ...config, ...limits }), client, patience.probeMs);
   };
   const connection = new Connection(client, askElsewhere, patience);
   let offersBinding = false;
@@ -92,7 +94,7 @@ async function connectTo(
     offersBinding = mechanisms.includes(WITH_BINDING);
   });
   try {
-    await client.connect();
+    await connectWithin(patience.connectMs, client);
     if (target.channelBinding && !offersBinding) throw new EngineError('open-failed', { message: NO_BINDING });
     const [readOnly] = await connection.run(QUESTION, COPY).catch((error) => {
       if (connection.lost) throw error;
@@ -132,13 +134,19 @@ function configOf(target: PostgresqlTarget, place: Host, { connectMs }: Patience
   };
 }
 
+async function connectWithin(timeMs: number, client: Client): Promise<void> {
+  // it is the thread's, whose other databases have other times; `pg` takes no such option, and what it begins here takes this
+  net.setDefaultAutoSelectFamilyAttemptTimeout(Math.max(OF_ADDRESS_MS, Math.ceil(timeMs / ADDRESSES_IN_TIME)));
+  await client.connect();
+}
+
 /** What another connection, made for that alone, shows of one that is silent. */
-async function seenBy(other: Client, silent: Client): ReturnType<AskElsewhere> {
+async function seenBy(other: Client, silent: Client, timeMs: number): ReturnType<AskElsewhere> {
   other.on('error', () => {}); // told by `connect`, or of no interest any more
   guard(other, () => '');
   let isThere = false;
   try {
-    await other.connect();
+    await connectWithin(timeMs, other);
     isThere = true; // its answer may wait for a connection of a pooler
     const found = await stateOf(silent, other);
     other.end().catch(() => {}); // it has answered
@@ -146,22 +154,23 @@ async function seenBy(other: Client, silent: Client): ReturnType<AskElsewhere> {
   } catch (error) {
     wireOf(other).stream.destroy();
     const { code, reported } = toEngineError(error);
-    return isThere || code !== 'connection-failed' || reported.code === TOO_MANY ? 'unknown' : 'unreachable';
+    const isAway = code === 'connection-failed' && (!isSqlState(reported.code) || reported.code.startsWith(SHUT_DOWN));
+    return isAway && !isThere ? 'unreachable' : 'unknown'; // one that has no room is there
   }
 }
 
-/** A server that refuses a user says whom, in quotation marks of its language. */
+/** A server that refuses a user says whom, in quotation marks of its language, or a pooler does. */
 function refusalOf(error: EngineError, user: string): EngineError {
   if (!(error instanceof ServerError)) return error;
   const name = user.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
   const message = error.message.replace(
-    new RegExp(`["„\\p{Pi}\\p{Pf}]\\s?${name}\\s?["\\p{Pi}\\p{Pf}]`, 'gu'),
+    new RegExp(`["„\\p{Pi}\\p{Pf}]\\s?${name}\\s?["\\p{Pi}\\p{Pf}]|tenant/user ${name}`, 'gu'),
     'this user',
   );
   const { code: reported = '' } = error.reported;
-  const otherwise =
-    reported === '08P01' && refusedByPooler.test(message) ? REFUSED : ([error.code, error.retry] as const);
-  const [code, retry] = atTheDoor[reported] ?? otherwise;
+  const isRefused = /^(08P01|XX000)$/.test(reported) && refusedByPooler.test(error.message);
+  const known = isRefused ? REFUSED : (atTheDoor[reported] ?? atTheDoor[reported.slice(0, 2)]);
+  const [code, retry] = known ?? [error.code, error.retry];
   return new ServerError(code, retry, message, error.reported.code);
 }
 

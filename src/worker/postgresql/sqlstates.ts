@@ -68,13 +68,18 @@ interface Reported {
 /** The routines of a server that find no number left for a transaction: it writes nothing more until it is vacuumed. */
 const outOfNumbers = /^GetNew(TransactionId|MultiXactId)$/;
 
+/** Whether a server has said it, or a pooler: codes of Node may have as many letters. */
+export function isSqlState(code: string | undefined): code is string {
+  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code);
+}
+
 export function toEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
   const error = (thrown instanceof Error ? thrown : new Error(String(thrown))) as Error & Reported;
   const { message: own, code } = error;
   // of a host with several addresses there is one error for each, and a whole without words
   const message = thrown instanceof AggregateError ? thrown.errors.map(({ message }) => message).join(', ') : own;
-  if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code)) {
+  if (isSqlState(code)) {
     if (outOfNumbers.test(error.routine ?? '')) return new ServerError('read-only', 'no', message, code);
     // it ends the connection, maybe behind a commit: poolers say so of a server that they have lost, with a code of their own
     const isFatal = error.severity === 'FATAL' || error.severity === 'PANIC';
