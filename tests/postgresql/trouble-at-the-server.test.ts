@@ -50,6 +50,24 @@ async function refuseConnections(database: string, code: string): Promise<boolea
   return true;
 }
 
+/** A hasty provider gives up; the calls of a patient one are carried out once `open` has made room. */
+async function expectToWaitUntil(url: string, open: () => Promise<unknown>): Promise<void> {
+  const hasty = new SDS_DesktopPersistenceProvider(url, 'hasty', { RetryForMs: 300 });
+  onTestFinished(() => hasty.close());
+  await expect(hasty.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'connection-failed' });
+  await hasty.close();
+
+  const patient = new SDS_DesktopPersistenceProvider(url, 'patient');
+  onTestFinished(() => patient.close());
+  const waiting = patient.appendPatch(patchOf(1), 1);
+  await expect(Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 200, 'waits'))])).resolves.toBe(
+    'waits',
+  );
+  await open();
+  await waiting;
+  expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'patient' }]);
+}
+
 describeOnPostgresql('trouble at the server', () => {
   it.each([
     ['too many connections', 'CONNECTION LIMIT 0', 'CONNECTION LIMIT 10'],
@@ -57,20 +75,7 @@ describeOnPostgresql('trouble at the server', () => {
   ])('%s: calls wait for as long as RetryForMs says, and are carried out once there is room', async (_, shut, open) => {
     const url = await ownPlace();
     await server.query(`ALTER DATABASE ${databaseOf(url)} ${shut}`);
-    const hasty = new SDS_DesktopPersistenceProvider(url, 'hasty', { RetryForMs: 300 });
-    onTestFinished(() => hasty.close());
-    await expect(hasty.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'connection-failed' });
-    await hasty.close();
-
-    const patient = new SDS_DesktopPersistenceProvider(url, 'patient');
-    onTestFinished(() => patient.close());
-    const waiting = patient.appendPatch(patchOf(1), 1);
-    await expect(Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 200, 'waits'))])).resolves.toBe(
-      'waits',
-    );
-    await server.query(`ALTER DATABASE ${databaseOf(url)} ${open}`);
-    await waiting;
-    expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'patient' }]);
+    await expectToWaitUntil(url, () => server.query(`ALTER DATABASE ${databaseOf(url)} ${open}`));
   });
 
   it.each([
@@ -81,20 +86,7 @@ describeOnPostgresql('trouble at the server', () => {
     const url = await ownPlace();
     const database = databaseOf(url);
     if (!(await refuseConnections(database, code))) return;
-    const hasty = new SDS_DesktopPersistenceProvider(url, 'hasty', { RetryForMs: 300 });
-    onTestFinished(() => hasty.close());
-    await expect(hasty.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'connection-failed' });
-    await hasty.close();
-
-    const patient = new SDS_DesktopPersistenceProvider(url, 'patient');
-    onTestFinished(() => patient.close());
-    const waiting = patient.appendPatch(patchOf(1), 1);
-    await expect(Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 200, 'waits'))])).resolves.toBe(
-      'waits',
-    );
-    await server.query('DROP EVENT TRIGGER refusal', [], database);
-    await waiting;
-    expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'patient' }]);
+    await expectToWaitUntil(url, () => server.query('DROP EVENT TRIGGER refusal', [], database));
   });
 
   it('a trigger of the operator forbids to log in: open-failed at once', async () => {
