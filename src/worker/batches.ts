@@ -128,6 +128,7 @@ export class Batches {
       const error = yield* this.#transact(() => calls.attempt(), published, batches);
       if (error === undefined) return this.#ended(batches);
       if (first.large !== undefined || this.#isOfAll(error, first)) return this.#fail(batches, error);
+      if (error.mayBeStored) for (const batch of batches) this.#failReferences(batch, error);
       if (batches.length > 1) {
         for (const batch of batches) yield* this.#runGuarded([batch]);
         return;
@@ -136,6 +137,16 @@ export class Batches {
     yield* this.#runOneByOne(first, calls);
     this.#dealtWith(first.number);
     this.#ended(batches);
+  }
+
+  /** They would be counted twice, and a value be gone that another one refers to; whatever else is stored already may be stored again. */
+  #failReferences({ number, firstSlab }: GatheredBatch, error: EngineError): void {
+    const calls = new BatchReader(this.#host.arena, [firstSlab], this.#host.members);
+    calls.rewind();
+    while (calls.next()) {
+      const isReference = calls.operation === 'saveValue' || calls.operation === 'releaseValue';
+      if (isReference) this.#failAll(number, firstSlab, error, calls.settler, [calls.at]);
+    }
   }
 
   #isOfAll(error: EngineError, { askedAt }: GatheredBatch, store?: string): boolean {

@@ -126,6 +126,8 @@ export class EngineError extends Error {
   onlyOfSome: boolean;
   /** The same, if that is not known: of `database-busy`, which passes with time; something of one store alone may be locked. */
   mayBeOfSome = false;
+  /** Whether what was to be committed may be stored all the same. */
+  mayBeStored = false;
 
   constructor(code: Failure['code'], reported: Failure['cause'], onlyOfSome = false) {
     super(reported.message);

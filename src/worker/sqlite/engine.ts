@@ -70,6 +70,7 @@ export class SqliteEngine implements Engine {
     const connection = this.#connect();
     const { statements, writer } = connection;
     let bytes = 0;
+    let isCommitting = false;
     try {
       // IMMEDIATE: a read that turns into a write fails at once, whatever the timeout (SQLITE_BUSY_SNAPSHOT)
       statements.get('BEGIN IMMEDIATE').run();
@@ -85,13 +86,17 @@ export class SqliteEngine implements Engine {
       // A terminated thread ends at the next call or round of a loop (V8's stack checks), `Atomics.store`
       // included: after it, all of 180 threads ended in mid-commit had committed and not published. A
       // plain store is no call: none of 180. What is committed is published.
+      isCommitting = true;
       commit.run();
       cells[index] = value;
       noteCommit(commitPoint);
     } catch (error) {
       this.#rollBack(connection);
       if (isTooBig(error)) throw EngineError.of(error, 'invalid-argument');
-      throw this.#failed(error);
+      const failure = this.#failed(error);
+      // it is in the log, and counts for whoever reads that anew, as the next connection does if this one can't be closed as it should be
+      failure.mayBeStored = isCommitting && this.#connection === undefined;
+      throw failure;
     } finally {
       writer.clear();
     }
