@@ -158,7 +158,7 @@ export class WorkerFile {
   load(askedAt: number, read: (engine: Engine) => MaybePromise<Found>, done: (loaded: Loaded) => void): void {
     const end = (loaded: Loaded) => {
       // that it has waited for another process in vain is no progress: a blocked thread would wait for each of a thousand
-      if (!('failure' in loaded && loaded.failure.code === 'database-busy')) this.#host.progressed(true);
+      if (!('failure' in loaded && loaded.failure.code === 'database-busy')) this.#host.progressed();
       done(loaded);
     };
     this.#add(() => patiently(() => read(this.#engine), this.#inVain), end, askedAt);

@@ -147,7 +147,7 @@ export class Service implements WorkerService, FileHost {
     let left = files.length + 1;
     const closed = () => {
       if (--left === 0) Atomics.store(this.#control, BOOTED, RETIRED);
-      this.progressed(false);
+      this.progressed();
       if (left === 0) this.#loop.tell();
     };
     for (const file of files) {
@@ -244,8 +244,8 @@ export class Service implements WorkerService, FileHost {
     return again;
   }
 
-  progressed(answered: boolean): void {
-    this.#loop.progressed(answered);
+  progressed(): void {
+    this.#loop.progressed();
   }
 
   resumed(): void {
