@@ -35,8 +35,6 @@ export class WorkerFile {
   readonly members = new Set<Member>();
   /** Those of them that ask for full durability. */
   readonly #full = new Set<Member>();
-  /** Whether batches came for it since the last pause. */
-  written = false;
   readonly #engine: Engine;
   readonly #host: FileHost;
   readonly #batches: Batches;
