@@ -51,10 +51,8 @@ export const STATE_DOZING = 3;
 
 /** Nobody waits: progress is told after a pause in the traffic. A failure is told at once all the same. */
 export const WANTED_LATER = 0;
-/** Somebody waits for a promise, or something waits to be sent. */
+/** Somebody waits for a promise, or something waits to be sent; or the thread is blocked until there is progress. */
 export const WANTED_NOW = 1;
-/** The thread is blocked until there is progress: no message reaches it. */
-export const WANTED_BY_BLOCKED = 2;
 
 /** Where the ring begins; see `ring.ts`. */
 export const RING_START = 16;

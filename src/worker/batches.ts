@@ -28,8 +28,8 @@ export interface FileHost {
   readonly arena: Arena;
   readonly members: ReadonlyMap<number, Caller>;
   readonly commitPoints: Int32Array;
-  /** Something is finished; by an answer the main side hears of it anyway. */
-  progressed(answered: boolean): void;
+  /** Something is finished. */
+  progressed(): void;
   /** A task that waited for a promise can go on. */
   resumed(): void;
   /** Something failed: the main side is told at once, and what of. */
@@ -178,11 +178,11 @@ export class Batches {
     Atomics.store(this.#host.commitPoints, this.#file, number);
   }
 
-  /** Tells of it; by an answer, if it is a large write, which is carried out by itself. */
+  /** Tells of it; also by an answer, if it is a large write, which is carried out by itself. */
   #ended(batches: readonly GatheredBatch[]): void {
     const large = batches[0]?.large;
     large?.free();
-    this.#host.progressed(large !== undefined);
+    this.#host.progressed();
     large?.answer();
   }
 
@@ -217,7 +217,7 @@ export class Batches {
       const published = { cells, index: doneAt, value: part };
       const stuck = this.#apartLeft > 0 ? undefined : this.#stuck.get(store);
       const error = stuck ?? (yield* this.#transact(() => calls.attempt(entries), published, [batch], part));
-      if (error?.code !== 'database-busy') this.#host.progressed(false); // else whoever is blocked would take so many commits for none
+      if (error?.code !== 'database-busy') this.#host.progressed(); // else whoever is blocked would take so many commits for none
       if (error === undefined) continue;
       if (this.#isOfAll(error, batch, store)) return this.#failAll(number, firstSlab, error);
       this.#failAll(number, firstSlab, error, settler, entries);

@@ -35,8 +35,6 @@ export class WorkerFile {
   readonly members = new Set<Member>();
   /** Those of them that ask for full durability. */
   readonly #full = new Set<Member>();
-  /** Whether batches came for it since the last pause. */
-  written = false;
   readonly #engine: Engine;
   readonly #host: FileHost;
   readonly #batches: Batches;
@@ -158,7 +156,7 @@ export class WorkerFile {
   load(askedAt: number, read: (engine: Engine) => MaybePromise<Found>, done: (loaded: Loaded) => void): void {
     const end = (loaded: Loaded) => {
       // that it has waited for another process in vain is no progress: a blocked thread would wait for each of a thousand
-      if (!('failure' in loaded && loaded.failure.code === 'database-busy')) this.#host.progressed(true);
+      if (!('failure' in loaded && loaded.failure.code === 'database-busy')) this.#host.progressed();
       done(loaded);
     };
     this.#add(() => patiently(() => read(this.#engine), this.#inVain), end, askedAt);

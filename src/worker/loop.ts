@@ -13,7 +13,6 @@ import {
   STATE_DOZING,
   STATE_IN_EVENT_LOOP,
   WANTED,
-  WANTED_BY_BLOCKED,
   WANTED_LATER,
   WORKER_STATE,
 } from '../protocol/control.ts';
@@ -98,10 +97,9 @@ export class Loop {
     this.#answered = true;
   }
 
-  /** Something is finished. By an answer the main side hears of it anyway, unless it is blocked. */
-  progressed(answered: boolean): void {
+  /** Something is finished. */
+  progressed(): void {
     Atomics.add(this.#control, PROGRESS, 1);
-    if (answered && Atomics.load(this.#control, WANTED) !== WANTED_BY_BLOCKED) return;
     this.#untold = true;
     if (performance.now() - this.#toldAt >= TELL_MS) this.tellIfWanted();
   }

@@ -53,7 +53,7 @@ export class Service implements WorkerService, FileHost {
   /** Files with tasks that wait. */
   readonly #waiting = new Set<WorkerFile>();
   /** Files that batches came for since the last pause. */
-  readonly #written: WorkerFile[] = [];
+  readonly #written = new Set<WorkerFile>();
 
   constructor(shared: SharedMemory, newEngine: NewEngine, lingerMs: number, thread: ServingThread) {
     this.#control = new Int32Array(shared.control);
@@ -147,7 +147,7 @@ export class Service implements WorkerService, FileHost {
     let left = files.length + 1;
     const closed = () => {
       if (--left === 0) Atomics.store(this.#control, BOOTED, RETIRED);
-      this.progressed(false);
+      this.progressed();
       if (left === 0) this.#loop.tell();
     };
     for (const file of files) {
@@ -189,8 +189,7 @@ export class Service implements WorkerService, FileHost {
     const file = known(this.#files, id);
     file.addBatch({ number, firstSlab, askedAt });
     this.#waiting.add(file);
-    if (!file.written) this.#written.push(file);
-    file.written = true;
+    this.#written.add(file);
     this.#loop.batchCame();
   };
 
@@ -223,12 +222,11 @@ export class Service implements WorkerService, FileHost {
   /** A pause of some milliseconds, between batches: of the files that something was written to since the last one. */
   pause(): void {
     for (const file of this.#written) {
-      file.written = false;
       this.#isAtWork(file);
       if (file.idle) file.pause();
     }
     this.#isAtWork(undefined);
-    this.#written.length = 0;
+    this.#written.clear();
   }
 
   /** Returns whether to come again later. One file at a time, and no further once there is work. */
@@ -244,8 +242,8 @@ export class Service implements WorkerService, FileHost {
     return again;
   }
 
-  progressed(answered: boolean): void {
-    this.#loop.progressed(answered);
+  progressed(): void {
+    this.#loop.progressed();
   }
 
   resumed(): void {

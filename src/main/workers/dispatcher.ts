@@ -3,7 +3,7 @@
 import { type Remote, transfer } from 'comlink';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { cellTime } from '../../protocol/clock.ts';
-import { WANTED_BY_BLOCKED, WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
+import { WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
 import { failureOf, reportedOf } from '../../protocol/errors.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import type { Loaded, WorkerService } from '../../protocol/service.ts';
@@ -266,8 +266,8 @@ export class Dispatcher implements QueueHost {
   };
 
   get #wanted(): number {
-    if (this.blocked) return WANTED_BY_BLOCKED;
-    return this.#waitedFor > 0 || this.#toSend.length > 0 || this.#ending ? WANTED_NOW : WANTED_LATER;
+    const isNow = this.blocked || this.#waitedFor > 0 || this.#toSend.length > 0 || this.#ending;
+    return isNow ? WANTED_NOW : WANTED_LATER;
   }
 
   /** The worker keeps the process alive while somebody waits; for the rest see `endWhenCommitted`. */
