@@ -11,7 +11,7 @@ import type {
 import { keepsStatementsOpen } from '../../sqlite/node-sqlite.ts';
 import { stepBack } from '../../thread.ts';
 import { copyStores } from '../copying/copy.ts';
-import { OperationError, Stopped, toFailure } from '../failure.ts';
+import { OperationError, toFailure } from '../failure.ts';
 import { backup } from '../files/backup.ts';
 import { compact } from '../files/compact.ts';
 import { describe } from '../files/describe.ts';
@@ -42,7 +42,7 @@ async function answer({ operation, given }: OperationRequest, progress: Progress
     return { kind: 'done', result: await (runs[operation] as Run<object>)(given, progress) };
   } catch (error) {
     // what was cut off since the caller wants no more fails in many ways
-    if (error instanceof Stopped || progress.isStopped) return { kind: 'stopped' };
+    if (progress.isStopped) return { kind: 'stopped' };
     const failure = toFailure(error, given.path);
     if (!(failure instanceof OperationError)) throw failure;
     const { code, message, reported } = failure;
