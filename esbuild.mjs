@@ -74,8 +74,7 @@ for (const [name, code] of [
 // the rest has much in common: compressed together it is a quarter as long, and it is unpacked in less than two milliseconds
 const rare = JSON.stringify({
   postgresql: await workerCode('src/worker/postgresql/entry.ts'),
-  files: await workerCode('src/worker/operations/files/entry.ts'),
-  copying: await workerCode('src/worker/operations/copying/entry.ts'),
+  operations: await workerCode('src/worker/operations/thread/entry.ts'),
 });
 virtualModules.set(
   'virtual:rarely-used-code',

@@ -7,7 +7,7 @@ declare module 'virtual:worker-code' {
 
 /** Of threads that most processes never start. */
 declare module 'virtual:rarely-used-code' {
-  const codeOf: (name: 'postgresql' | 'files' | 'copying') => string;
+  const codeOf: (name: 'postgresql' | 'operations') => string;
   export default codeOf;
 }
 

@@ -1,7 +1,7 @@
 /** The threads of operations, which neither call nor commit; one that is idle is used again if another operation comes soon. */
 import { availableParallelism } from 'node:os';
 import type { MessagePort, Worker } from 'node:worker_threads';
-// the bundled src/worker/operations/files/entry.ts and src/worker/operations/copying/entry.ts, put here by the build
+// the bundled src/worker/operations/thread/entry.ts, put here by the build
 import codeOf from 'virtual:rarely-used-code';
 import { OWNER } from '../../protocol/control.ts';
 import { type OperationData, RUNNING } from '../../protocol/operation-messages.ts';
@@ -34,16 +34,11 @@ export interface WaitingOperation {
   fail(error: unknown): void;
 }
 
-/** Threads with the same code, each for one operation at a time: some work, the other operations wait for their turn. */
+/** Each for one operation at a time: some work, the other operations wait for their turn. */
 class Threads {
-  readonly #code: 'files' | 'copying';
   readonly #idle: Thread[] = [];
   readonly #waiting: WaitingOperation[] = [];
   #working = 0;
-
-  constructor(code: 'files' | 'copying') {
-    this.#code = code;
-  }
 
   ask(operation: WaitingOperation): void {
     this.#waiting.push(operation);
@@ -109,7 +104,7 @@ class Threads {
   #start(): Thread {
     const cell = new SharedArrayBuffer(4);
     const data: Omit<OperationData, 'port'> = { owner: OWNER, cell, traffic: traffic.buffer };
-    const [worker, port] = startWithPort(codeOf(this.#code), 'sds-operations', data);
+    const [worker, port] = startWithPort(codeOf('operations'), 'sds-operations', data);
     const thread: Thread = { worker, port, began: false, isOver: false, cell: new Int32Array(cell), keep: () => {} };
     worker.once('online', () => {
       thread.began = true;
@@ -134,6 +129,6 @@ function remove<T>(list: T[], one: T): boolean {
   return index >= 0;
 }
 
-export const onFiles = new Threads('files');
+export const onFiles = new Threads();
 /** Most of the time these wait for a server. */
-export const onServers = new Threads('copying');
+export const onServers = new Threads();

@@ -5,7 +5,7 @@ import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { BEFORE_ALL, hasAllTables, hasRecords, isUsual, isUsualRecord, mismatchOf } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
-import { OperationError, Stopped } from '../failure.ts';
+import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { eachStore, THIS_STORE } from './each-store.ts';
 import { Findings } from './findings.ts';
@@ -84,7 +84,6 @@ function finding(findings: Findings, check: () => void): void {
   try {
     check();
   } catch (error) {
-    if (error instanceof Stopped) throw error;
     const { code, reported } = toEngineError(error);
     if (code !== 'database-corrupt') throw error;
     findings.add('unreadable', '', () => `SQLite can not read on: ${reported.message}`);
