@@ -12,14 +12,12 @@ import { removalOfStores } from './whole-stores.ts';
 export class Execution {
   readonly #connection: Connection;
   readonly #collided: number[];
-  /** By which it is asked what became of patches: within the transaction, and once that is committed within others. */
-  #reading: Reading;
   /** To be sent with what comes next; and where those are among them that insert patches. */
   #statements: Statement[];
   #inserted = new Map<number, PackedPatches>();
 
   constructor(connection: Connection, begin: Statement[], collided: number[]) {
-    this.#connection = this.#reading = connection;
+    this.#connection = connection;
     this.#collided = collided;
     this.#statements = [...begin, UNLIMITED];
   }
@@ -68,13 +66,11 @@ export class Execution {
   /** @param committed - called as soon as that is known: what comes after it may fail */
   async end(last: readonly Statement[], committed: () => void): Promise<void> {
     this.#statements.push(...last);
-    await this.#send(() => {
-      committed();
-      this.#reading = readingBy(this.#connection);
-    });
+    await this.#send(readingBy(this.#connection), committed);
   }
 
-  async #send(sent?: () => void): Promise<void> {
+  /** @param reading - by which it is asked what became of patches: within the transaction, or once that is committed within others */
+  async #send(reading: Reading = this.#connection, sent?: () => void): Promise<void> {
     const [statements, inserted] = [this.#statements, this.#inserted];
     [this.#statements, this.#inserted] = [[], new Map()];
     if (statements.length === 0) return;
@@ -82,7 +78,7 @@ export class Execution {
     sent?.();
     for (const [at, packed] of inserted) {
       if (results[at]?.count === packed.count) continue;
-      this.#collided.push(...packed.entriesAt(await collidedOf(this.#reading, packed)));
+      this.#collided.push(...packed.entriesAt(await collidedOf(reading, packed)));
     }
   }
 }

@@ -1,8 +1,9 @@
 /** Writes patches: many rows a statement, and what becomes of numbers that are taken. */
-import { PatchRows, ROWS_A_STATEMENT, type Rows } from './patch-rows.ts';
 import { LARGE_BYTES, type Statements } from './statements.ts';
 import { isStored, TakenNumbers } from './taken-numbers.ts';
 
+/** Binding costs less than running, up to some 32 rows a statement; longer ones are slower again (8 to 128 measured). */
+const ROWS_A_STATEMENT = 32;
 /**
  * INSERTs of so many rows, where a number that is taken is left as it is; what is left over goes in smaller ones.
  * Faster by a twentieth than ON CONFLICT (store_id, clock) DO NOTHING.
@@ -12,10 +13,18 @@ const inserts = [ROWS_A_STATEMENT, 8, 1].map((size) => {
   return { size, sql: `INSERT OR IGNORE INTO patches (store_id, clock, data) VALUES ${values}` };
 });
 
+interface Row {
+  storeId: string;
+  clock: number;
+  data: Uint8Array;
+  entry: number;
+}
+
 /** Works within one transaction at a time; `clear` ends it. */
 export class PatchWriter {
   readonly #statements: Statements;
-  readonly #rows = new PatchRows();
+  /** Those that are gathered for the next INSERTs, by store: one that had any keeps its place. */
+  #rows = new Map<string, Row[]>();
   /** Entries of patches that are lost, since their number is taken by other bytes. */
   collided: number[] = [];
   /** The places of the index where rows were inserted: each is a page that the commit writes. */
@@ -35,7 +44,7 @@ export class PatchWriter {
     }
     // another provider of this store may keep both: what it knows of the highest number is out of date
     if (this.#numbers.size > 0) this.#numbers.delete(storeId);
-    this.#append(storeId, clock, data, entry);
+    this.#append({ storeId, clock, data, entry });
   }
 
   /** Told when patches of a store are deleted. */
@@ -45,48 +54,56 @@ export class PatchWriter {
 
   clear(): void {
     this.places = 0;
-    this.#rows.clear();
+    if (this.#rows.size > 0) this.#rows = new Map();
     if (this.collided.length > 0) this.collided = [];
     if (this.#numbers.size > 0) this.#numbers = new Map();
   }
 
-  /** Inserts the gathered rows. */
+  /**
+   * Inserts the gathered rows, store after store: each store has its own place in the index, and going from place to place for each row
+   * costs twice as much once there are a thousand stores (the benchmark's `design-stores`).
+   */
   insert(): void {
-    this.places += this.#rows.stores;
-    this.#rows.drain(this.#insertRows);
+    const gathered = this.#rows;
+    if (gathered.size === 0) return;
+    this.#rows = new Map();
+    this.places += gathered.size;
+    this.#insertRows([...gathered.keys()].sort().flatMap((storeId) => gathered.get(storeId) ?? []));
   }
 
   /** A number that is taken is left as it is, any other reason to skip a row is an error. */
-  #insertRows = (rows: Rows): void => {
+  #insertRows(rows: readonly Row[]): void {
     let done = 0;
     for (const { size, sql } of inserts) {
-      for (; rows.count - done >= size; done += size) {
-        const values = rows.isFull ? rows.values : rows.values.slice(done * 3, (done + size) * 3);
-        const { changes } = this.#statements.get(sql).run(...values);
-        if (changes !== size) this.#findCollided(rows, done, size);
+      for (; rows.length - done >= size; done += size) {
+        const those = rows.slice(done, done + size);
+        const values: (string | number | Uint8Array)[] = [];
+        for (const { storeId, clock, data } of those) values.push(storeId, clock, data);
+        if (this.#statements.run(sql, ...values) === size) continue;
+        for (const row of those) this.#noteCollision(row);
       }
     }
-  };
+  }
 
   /** Gathers a row, or inserts it at once if it would make a statement of many rows hold too much. */
-  #append(storeId: string, clock: number, data: Uint8Array, at: number): void {
+  #append(row: Row): void {
+    const { storeId, clock, data } = row;
     if (data.byteLength <= LARGE_BYTES) {
-      this.#rows.add(storeId, clock, data, at, this.#insertRows);
-      if (this.#rows.isFull) this.insert();
+      const rows = this.#rows.get(storeId) ?? [];
+      if (rows.length === 0) this.#rows.set(storeId, rows);
+      if (rows.push(row) < ROWS_A_STATEMENT) return;
+      this.#insertRows(rows);
+      rows.length = 0;
       return;
     }
     this.insert();
     const sql = 'INSERT OR IGNORE INTO patches (data, store_id, clock) SELECT ?, ?, ? WHERE ?';
-    if (this.#statements.write(sql, data, storeId, clock) === 1) return;
-    if (!isStored(this.#statements, storeId, clock, data)) this.collided.push(at);
+    if (this.#statements.write(sql, data, storeId, clock) === 0) this.#noteCollision(row);
   }
 
-  /** Some numbers were taken: by the same bytes (then all is well) or by others (then a patch is lost). */
-  #findCollided({ values, entries }: Rows, first: number, count: number): void {
-    for (let row = first; row < first + count; row++) {
-      const [storeId, clock, data] = values.slice(row * 3, row * 3 + 3) as [string, number, Uint8Array];
-      if (!isStored(this.#statements, storeId, clock, data)) this.collided.push(entries[row] ?? 0);
-    }
+  /** This number may be taken: by the same bytes (then all is well) or by others (then the patch is lost). */
+  #noteCollision({ storeId, clock, data, entry }: Row): void {
+    if (!isStored(this.#statements, storeId, clock, data)) this.collided.push(entry);
   }
 
   /**
@@ -94,7 +111,7 @@ export class PatchWriter {
    * from this very patch, kept there when it was called before (a caller that has not heard of the outcome calls again).
    * Whoever writes the same bytes twice and means two patches loses one where numbers meet already: see `isStored`.
    */
-  #keep(storeId: string, clock: number, data: Uint8Array, at: number): void {
+  #keep(storeId: string, clock: number, data: Uint8Array, entry: number): void {
     let numbers = this.#numbers.get(storeId);
     if (numbers === undefined) {
       this.insert(); // rows of this store may be among those gathered
@@ -103,12 +120,12 @@ export class PatchWriter {
     }
     if (clock > numbers.highest) {
       numbers.highest = clock;
-      this.#append(storeId, clock, data, at);
+      this.#append({ storeId, clock, data, entry });
       return;
     }
     this.insert();
     const free = numbers.firstFree(clock);
-    if (!numbers.hold(clock, data)) this.#append(storeId, free, data, at);
+    if (!numbers.hold(clock, data)) this.#append({ storeId, clock: free, data, entry });
     numbers.highest = Math.max(numbers.highest, free);
   }
 }
