@@ -208,7 +208,7 @@ describeOnPostgresql('on a server, which refuses calls by default', () => {
     const storage = new AutomergeRepoStorage(place, { maxPendingBytes: 4 * MIB, ...onError });
     const repo = new Repo({ storage });
     // Automerge compresses what can be
-    const handles = thirty.slice(0, 12).map(() => repo.create({ bytes: new Uint8Array(randomBytes(MIB)) }));
+    const handles = thirty.slice(0, 6).map(() => repo.create({ bytes: new Uint8Array(randomBytes(MIB)) }));
     await repo.flush();
     await storage.close();
     expect(told).toEqual([]);

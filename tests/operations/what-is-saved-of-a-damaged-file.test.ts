@@ -20,17 +20,19 @@ import { freshFile, freshFolder } from '../support/files.ts';
 import { makeStoreFile } from '../support/store-files.ts';
 
 const PAGE = 4096;
+/** Of each kind in each store: a dozen leaves and more of each table, so that there is a first, a middle and a last one. */
+const ROWS = 100;
 
 /** Three stores with patches, records and snapshots, and values; one of each kind is larger than a page. */
 async function makeSound(dbPath: string): Promise<void> {
   for (const name of ['a', 'b', 'c']) {
     await using provider = new SDS_DesktopPersistenceProvider(dbPath, `the store ${name} ${'-'.repeat(100)}`);
-    for (let i = 1; i <= 400; i++) {
-      void provider.appendPatch(new Uint8Array(i === 200 ? 9000 : 200).fill(i), i);
-      void provider.saveRecord(`record ${i}`, new Uint8Array(i === 200 ? 9000 : 200).fill(i));
+    for (let i = 1; i <= ROWS; i++) {
+      void provider.appendPatch(new Uint8Array(i === 50 ? 9000 : 200).fill(i), i);
+      void provider.saveRecord(`record ${i}`, new Uint8Array(i === 50 ? 9000 : 200).fill(i));
     }
     await provider.saveSnapshot(new Uint8Array(2500).fill(1), 1);
-    for (let i = 1; i <= 100; i++) {
+    for (let i = 1; i <= ROWS; i++) {
       await provider.saveValue(`value ${name} ${i}`, new Uint8Array(i === 50 ? 9000 : 300).fill(i));
     }
   }
@@ -96,7 +98,7 @@ function readable(dbPath: string): string[] {
   return withDatabase(dbPath, (database) =>
     tables.flatMap((table) => {
       const one = database.prepare(`SELECT * FROM ${table} NOT INDEXED WHERE rowid = ?`);
-      return Array.from({ length: 1300 }, (_, row) => {
+      return Array.from({ length: 3 * ROWS + 1 }, (_, row) => {
         try {
           const found = one.get(row);
           if (found === undefined) return [];
@@ -270,7 +272,7 @@ it('a store is found by its name, also if the index does not lead to it', async 
   const store = `the store c ${'-'.repeat(100)}`;
   const target = join(freshFolder(), 'saved.db');
   expect(await copyStores(dbPath, target, { Salvage: true, Stores: [store] })).toMatchObject({
-    Patches: 400,
+    Patches: ROWS,
     LeftOut: 0,
   });
 });
