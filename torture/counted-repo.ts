@@ -25,6 +25,9 @@ export function automergeIdOf(id: string): DocumentId {
   return parseAutomergeUrl(stringifyAutomergeUrl(bytes as BinaryDocumentId)).documentId;
 }
 
+/** Whether its first change is there; all others wait for that. */
+export const isWhole = ({ all }: Partial<Counted>): boolean => all !== undefined;
+
 export const numbersInRepo = ({ all }: Counted): Set<number> => new Set(Object.keys(all).map(Number));
 
 /** What chunks of a document have; and whether one waits for another one. */

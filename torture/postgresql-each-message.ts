@@ -27,6 +27,9 @@ const codes: Record<string, string> = {
   42501: 'read-only',
   53200: 'io-error',
 };
+/** The same of what is asked first on each connection, before anybody is let in. */
+const QUESTION = 'SHOW transaction_read_only';
+const codesAtTheDoor: typeof codes = { ...codes, 42501: 'open-failed', 53200: 'connection-failed' };
 
 const WITHOUT_TABLES = `DO $$
   DECLARE name text;
@@ -101,7 +104,11 @@ export async function runOn(
       try {
         await scene.play({
           url: server.url(database, { port: proxy.port }),
-          mayReject: (code) => fault?.mishap === 'fails' && code === codes[fault.sqlstate],
+          mayReject: (code) => {
+            if (fault?.mishap !== 'fails') return false;
+            const expected = proxy.struck?.includes(QUESTION) ? codesAtTheDoor : codes;
+            return code === expected[fault.sqlstate];
+          },
           isWhole: fault?.mishap !== 'fails',
           isSilent: fault?.mishap === 'late',
           lift: () => proxy.lift(),

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type DocHandle, Repo } from '@automerge/automerge-repo';
 import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
-import { automergeIdOf, type Counted, emptyDocument, numbersInRepo } from '../../counted-repo.ts';
+import { automergeIdOf, type Counted, emptyDocument, isWhole, numbersInRepo } from '../../counted-repo.ts';
 import { codeOf } from '../../rig.ts';
 import { isOver, noted, random } from '../in-trouble.ts';
 import { Home, ignored, nextName, nextNumber, options, Subject, tellOfAllIn } from './subject.ts';
@@ -116,6 +116,8 @@ class RepoDocument extends Subject {
           ? await repo.find<Counted>(documentId) // which never comes back from a load that has failed
           : repo.import<Counted>(emptyDocument(), { docId: documentId });
         if (opened !== this.#home.opened || this.isOpen) return;
+        // a chunk that all others need was rejected, and its repo has ended: what is judged is whether that was told
+        if (!isWhole(handle.doc())) return;
         // a repo reads snapshots first, and then what another one may have put into one meanwhile
         if (this.isAlone && this.#home.closing === 0) look('found', numbersInRepo(handle.doc()));
         this.by = nextName();
