@@ -105,16 +105,20 @@ export class Batches {
     return this.#runGuarded(batches);
   }
 
-  *#runGuarded(batches: Together): Generator<Wait, void, unknown> {
+  *#runGuarded(batches: Together, doubt?: EngineError): Generator<Wait, void, unknown> {
     try {
-      yield* this.#run(batches);
+      yield* this.#run(batches, doubt);
     } catch (error) {
       this.#fail(batches, EngineError.of(error, 'io-error'));
     }
   }
 
-  /** Batches in one transaction; if that fails, each by itself, and at last each of its promises. */
-  *#run(batches: Together): Generator<Wait, void, unknown> {
+  /**
+   * Batches in one transaction; if that fails, each by itself, and at last each of its promises.
+   *
+   * @param doubt - what the commit failed with of a transaction that they were part of, if they may be stored all the same
+   */
+  *#run(batches: Together, doubt: EngineError | undefined): Generator<Wait, void, unknown> {
     const { arena, members } = this.#host;
     const slabs = batches.map(({ firstSlab }) => firstSlab);
     const [first] = batches;
@@ -122,31 +126,20 @@ export class Batches {
     const done = arena.cell((first.firstSlab >> 2) + SLAB_DONE);
     // a worker was lost before it was done: what is not dealt with is tried anew, each promise as a whole
     if (done > 0 || calls.hasFlag(BATCH_FAILED)) calls.goOnBehind(done, first.number);
-    if (!calls.hasFlag(BATCH_ONE_BY_ONE) && this.#apartLeft > 0) {
+    if (!calls.hasFlag(BATCH_ONE_BY_ONE) && this.#apartLeft > 0 && doubt === undefined) {
       const { number } = batches.at(-1) ?? first;
       const published = { cells: this.#host.commitPoints, index: this.#file, value: number };
       const error = yield* this.#transact(() => calls.attempt(), published, batches);
       if (error === undefined) return this.#ended(batches);
       if (first.large !== undefined || this.#isOfAll(error, first)) return this.#fail(batches, error);
-      if (error.mayBeStored) for (const batch of batches) this.#failReferences(batch, error);
-      if (batches.length > 1) {
-        for (const batch of batches) yield* this.#runGuarded([batch]);
+      if (batches.length > 1 || error.mayBeStored) {
+        for (const batch of batches) yield* this.#runGuarded([batch], error.mayBeStored ? error : undefined);
         return;
       }
     }
-    yield* this.#runOneByOne(first, calls);
+    yield* this.#runOneByOne(first, calls, doubt);
     this.#dealtWith(first.number);
     this.#ended(batches);
-  }
-
-  /** They would be counted twice, and a value be gone that another one refers to; whatever else is stored already may be stored again. */
-  #failReferences({ number, firstSlab }: GatheredBatch, error: EngineError): void {
-    const calls = new BatchReader(this.#host.arena, [firstSlab], this.#host.members);
-    calls.rewind();
-    while (calls.next()) {
-      const isReference = calls.operation === 'saveValue' || calls.operation === 'releaseValue';
-      if (isReference) this.#failAll(number, firstSlab, error, calls.settler, [calls.at]);
-    }
   }
 
   #isOfAll(error: EngineError, { askedAt }: GatheredBatch, store?: string): boolean {
@@ -190,25 +183,32 @@ export class Batches {
    * The batch failed as a whole, so that each promise gets its own attempt and a bad call fails
    * alone. Patches that share a promise share their fate. With each commit, the number of promises
    * dealt with is published, so that a new worker goes on behind them. Other files have their turn in between.
+   * Whatever is stored already may be stored again, but a reference would be counted twice, and a value be gone that has another.
    */
-  *#runOneByOne(batch: GatheredBatch, calls: BatchReader): Generator<Wait, void, unknown> {
+  *#runOneByOne(
+    batch: GatheredBatch,
+    calls: BatchReader,
+    doubt: EngineError | undefined,
+  ): Generator<Wait, void, unknown> {
     const { number, firstSlab } = batch;
     const { cells } = this.#host.arena;
     const doneAt = (firstSlab >> 2) + SLAB_DONE;
     const alreadyDone = cells[doneAt] ?? 0;
     /** Where the calls of each promise lie, so that none has to be looked for among those of the others. */
-    const settlers = new Map<number, { store: string; entries: number[] }>();
+    const settlers = new Map<number, { store: string; entries: number[]; isReference: boolean }>();
     calls.flag(BATCH_ONE_BY_ONE);
     calls.rewind();
     while (calls.next()) {
       if (calls.settler < alreadyDone) continue;
       const found = settlers.get(calls.settler);
-      if (found === undefined) settlers.set(calls.settler, { store: calls.caller.storeId, entries: [calls.at] });
+      const isReference = calls.operation === 'saveValue' || calls.operation === 'releaseValue';
+      if (found === undefined)
+        settlers.set(calls.settler, { store: calls.caller.storeId, entries: [calls.at], isReference });
       else found.entries.push(calls.at);
     }
     // settlers are numbered in the order of the first call of each, and that is the order here
     let turnEnds = performance.now() + TURN_MS;
-    for (const [settler, { store, entries }] of settlers) {
+    for (const [settler, { store, entries, isReference }] of settlers) {
       if (performance.now() >= turnEnds) {
         yield 0;
         turnEnds = performance.now() + TURN_MS;
@@ -216,7 +216,8 @@ export class Batches {
       const part = settler + 1;
       const published = { cells, index: doneAt, value: part };
       const stuck = this.#apartLeft > 0 ? undefined : this.#stuck.get(store);
-      const error = stuck ?? (yield* this.#transact(() => calls.attempt(entries), published, [batch], part));
+      const known = stuck ?? (isReference ? doubt : undefined);
+      const error = known ?? (yield* this.#transact(() => calls.attempt(entries), published, [batch], part));
       if (error?.code !== 'database-busy') this.#host.progressed(); // else whoever is blocked would take so many commits for none
       if (error === undefined) continue;
       if (this.#isOfAll(error, batch, store)) return this.#failAll(number, firstSlab, error);
