@@ -27,8 +27,9 @@ const codes: Record<string, string> = {
   42501: 'read-only',
   53200: 'io-error',
 };
-/** The same of what is asked first on each connection, before anybody is let in. */
+/** What is asked first on each connection, before anybody is let in. */
 const QUESTION = 'SHOW transaction_read_only';
+/** What calls may say if that fails. */
 const codesAtTheDoor: typeof codes = { ...codes, 42501: 'open-failed', 53200: 'connection-failed' };
 
 const WITHOUT_TABLES = `DO $$

@@ -183,7 +183,7 @@ export class Batches {
    * The batch failed as a whole, so that each promise gets its own attempt and a bad call fails
    * alone. Patches that share a promise share their fate. With each commit, the number of promises
    * dealt with is published, so that a new worker goes on behind them. Other files have their turn in between.
-   * Whatever is stored already may be stored again, but a reference would be counted twice, and a value be gone that has another.
+   * Whatever is stored already may be stored again, but a reference would be counted twice, and a value be deleted that another one needs.
    */
   *#runOneByOne(
     batch: GatheredBatch,

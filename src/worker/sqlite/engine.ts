@@ -83,10 +83,10 @@ export class SqliteEngine implements Engine {
       for (const at of writer.collided) writes.markWithoutEffect(at);
       const { cells, index, value } = commitPoint;
       const commit = statements.get('COMMIT');
+      isCommitting = true;
       // A terminated thread ends at the next call or round of a loop (V8's stack checks), `Atomics.store`
       // included: after it, all of 180 threads ended in mid-commit had committed and not published. A
       // plain store is no call: none of 180. What is committed is published.
-      isCommitting = true;
       commit.run();
       cells[index] = value;
       noteCommit(commitPoint);
