@@ -97,10 +97,12 @@ export class Documents {
     try {
       await log.close();
     } finally {
-      // not before: whoever closes all of them waits for this one, too
-      const named = this.#open.get(log.name);
-      named?.delete(log);
-      if (named?.size === 0) this.#open.delete(log.name);
+      // not before: whoever closes all of them waits for this one, too, and hears what it lacks, unless the process ends first
+      if (!this.isClosed || !log.isIncomplete) {
+        const named = this.#open.get(log.name);
+        named?.delete(log);
+        if (named?.size === 0) this.#open.delete(log.name);
+      }
     }
   }
 
@@ -220,9 +222,9 @@ export class Documents {
     const left = await Promise.allSettled(leaving);
     this.#kept.clear();
     const ended = await Promise.allSettled(logs.map((log) => this.close(log))); // also of those that have left
+    await this.anchor.close();
     all.delete(this.#self);
     if (all.size === 0) process.off('exit', storeAtExit);
-    await this.anchor.close();
     const lost = logs.flatMap((log, at) =>
       ended[at]?.status === 'rejected' ? [{ log, error: ended[at].reason }] : [],
     );

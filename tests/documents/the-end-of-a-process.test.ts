@@ -191,6 +191,26 @@ it('process.exit() while the file can not be had: documents that fail are waited
   expect(tried).toBeLessThan(50);
 });
 
+it('process.exit() while destroy() is still closing others: what it could not store is said, for nobody hears it reject', async () => {
+  const ended = await runEditor(
+    `${watched}
+    ${locked}
+    type(doc, 'typed');
+    void persistence.destroy();
+    await persistence.writeState('notes', doc); // which is released, and the database is not
+    process.exit(0);`,
+    freshFile(),
+  );
+  expect(ended).toEqual({
+    code: 0,
+    signal: null,
+    stdout: 'database-busy\n',
+    stderr: expect.stringMatching(
+      /^\(SDS_PersistenceWarning\) an update of document "notes" in '[^']*' may not be stored as the process ends\n$/,
+    ),
+  });
+});
+
 const isText = (file: string) => writeFileSync(file, 'this is a text, and no database');
 const isOfAnother = (file: string) => {
   const database = new DatabaseSync(file);
