@@ -8,13 +8,16 @@ import { type ImportedDocument, type ImportOptions, type ImportResult, importDoc
 
 /** It may be the database itself, which the worker is just opening; and a server may still write to it. */
 const BUSY_MS = 5000;
+/** Of SQLite: another process has locked the file. */
+const BUSY = 5;
 
 /**
  * Stores the documents of a file that `@hocuspocus/extension-sqlite` has written, which is only read: as `importDocuments`
  * does, so it may be called again. The file is read on the calling thread, one document at a time. It takes Node 22.13 or later.
  *
  * @param path - of the file, with its table `documents`; it may be the database itself, in which that table stays
- * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` if there is no such table, `io-error`; what a write fails with
+ * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` if there is no such table, `database-busy` if another process has
+ *   locked it for longer than 5 s, `io-error`; what a write fails with
  *
  * @example
  * const persistence = new HocuspocusPersistence({ database: './documents.db' })
@@ -38,7 +41,8 @@ async function* rowsOf(path: string): AsyncGenerator<ImportedDocument> {
       yield { name, data: found?.data };
     }
   } catch (error) {
-    const { message } = error as Error;
+    const { message, errcode } = error as Error & { errcode?: number };
+    if (errcode === BUSY) throw failed('database-busy', path, error as Error);
     const isOther = /no such (table|column)/.test(message);
     const code = isOther ? 'schema-mismatch' : message === 'file is not a database' ? 'open-failed' : 'io-error';
     throw failed(code, path, error as Error);
@@ -73,7 +77,10 @@ function reasonOf(error: Error, path: string): Error {
   }
 }
 
-function failed(code: 'open-failed' | 'schema-mismatch' | 'io-error', path: string, cause: Error) {
-  const message = `importFromSqlite ('${path}'): this is no file of @hocuspocus/extension-sqlite that can be read (${cause.message}); check the path`;
-  return new SDS_PersistenceError(code, message, { cause });
+function failed(code: 'open-failed' | 'schema-mismatch' | 'database-busy' | 'io-error', path: string, cause: Error) {
+  const fault =
+    code === 'database-busy'
+      ? `another process has it locked (${cause.message}); import it once that has ended`
+      : `this is no file of @hocuspocus/extension-sqlite that can be read (${cause.message}); check the path`;
+  return new SDS_PersistenceError(code, `importFromSqlite ('${path}'): ${fault}`, { cause });
 }

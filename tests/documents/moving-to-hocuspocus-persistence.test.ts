@@ -261,6 +261,9 @@ it('both extensions in one server: documents are taken over when they are opened
   expect(rowsOf(to).patches).toHaveLength(4);
 });
 
+/** Closed once nobody refers to them. */
+const locks: DatabaseSync[] = [];
+
 it.each([
   ['a file that is not there', () => freshFile(), 'open-failed', /ENOENT.*; check the path$/],
   [
@@ -278,6 +281,17 @@ it.each([
     },
     'schema-mismatch',
     /no such table: documents/,
+  ],
+  [
+    'a file that another program has locked for itself',
+    () => {
+      const file = freshFile();
+      locks.push(new DatabaseSync(file));
+      locks.at(-1)?.exec('CREATE TABLE documents (name, data); BEGIN EXCLUSIVE');
+      return file;
+    },
+    'database-busy',
+    /another process has it locked \(database is locked\); import it once that has ended$/,
   ],
 ] as const)('%s: nothing is imported, and the error says why', async (_, make, code, reason) => {
   const file = make();
