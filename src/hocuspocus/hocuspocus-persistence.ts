@@ -16,7 +16,7 @@ import type { DocumentPayload, HocuspocusServer, HttpServer } from './hocuspocus
 import { OpenDocument } from './open-document.ts';
 import { type FindMerging, serverMerging } from './server-yjs.ts';
 
-/** For so long the end of a server waits for documents that it is loading, or has just loaded. */
+/** The end of a server waits this long for documents that it is loading, or has just loaded. */
 const MOST_WAITED_MS = 3000;
 
 interface OwnOptions extends YjsOptions<YjsDoc> {

@@ -21,7 +21,7 @@ import { LargeBytes } from './large-bytes.ts';
 import type { Member, WriteCall } from './member.ts';
 import type { Run } from './store.ts';
 
-/** So much goes off by itself: a flood is committed in parts, none of which exceeds SQLite's page cache (2 MB). */
+/** A batch of this size goes off by itself: a flood is committed in parts, none of which exceeds SQLite's page cache (2 MB). */
 const FULL_BATCH = 1024 * 1024;
 /** One with so many promises, mostly of many stores, may become larger: each store's part of the index is visited once a batch. */
 const MANY_PROMISES = 64;

@@ -14,7 +14,7 @@ type Host = PostgresqlTarget['hosts'][number];
 
 const KEEP_ALIVE_MS = 5000;
 
-/** So many addresses of a host are tried within the time for a connection, if none answers. */
+/** How many addresses of a host are tried within the time for a connection, if none answers. */
 const ADDRESSES_IN_TIME = 5;
 /** Node's own time for each, 250 ms unless a flag has raised it: too short for one that is far away. */
 const OF_ADDRESS_MS = net.getDefaultAutoSelectFamilyAttemptTimeout();
