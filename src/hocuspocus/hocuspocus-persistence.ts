@@ -211,7 +211,7 @@ export class HocuspocusPersistence {
     try {
       await this.destroy();
     } finally {
-      // those that the server has kept since they could not be stored: the timer of each would keep the process alive
+      // those that the server has kept because they could not be stored: the timer of each would keep the process alive
       for (const document of instance?.documents.values() ?? []) void instance?.unloadDocument(document as never);
     }
   }

@@ -33,7 +33,7 @@ export const LARGEST_SHARED = 16 * 1024;
 export interface BatchHost extends Awaited {
   readonly memory: PendingMemory;
   readonly channel: Channel;
-  /** A batch is settled; perhaps it has failed since it waited for another process in vain. */
+  /** A batch is settled; perhaps it has failed because it waited for another process in vain. */
   settled(wasBusy: boolean): void;
   /** Somebody has waited for a batch that is settled. */
   noLongerWaitedFor(): void;

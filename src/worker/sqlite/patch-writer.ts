@@ -25,7 +25,7 @@ export class PatchWriter {
   readonly #statements: Statements;
   /** Those that are gathered for the next INSERTs, by store: one that had any keeps its place. */
   #rows = new Map<string, Row[]>();
-  /** Entries of patches that are lost, since their number is taken by other bytes. */
+  /** Entries of patches that are lost, because their number is taken by other bytes. */
   collided: number[] = [];
   /** The places of the index where rows were inserted: each is a page that the commit writes. */
   places = 0;

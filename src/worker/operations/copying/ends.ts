@@ -57,7 +57,7 @@ export interface Reader {
   prints(stores: readonly string[]): Promise<Map<string, StorePrint>>;
   /**
    * Some at a time, one store after the other: patches in the order of their numbers, records in the order in which they were made.
-   * Small stores are read together, since a round trip for each takes longer.
+   * Small stores are read together, because a round trip for each takes longer.
    */
   rows(kind: Kind, stores: readonly string[]): Series<StoredRow[]>;
   /** All of them, some at a time. */

@@ -17,7 +17,7 @@ import { locate } from './place.ts';
 import { ownedLike, placeFor, putInPlace } from './replace-file.ts';
 import { faultsIn } from './structure.ts';
 
-/** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
+/** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and gives way to traffic. */
 const PIECE_BYTES = 4 * 1024 * 1024;
 
 export async function backup(given: Operations['backup']['given'], progress: Progress): Promise<SDS_BackupResult> {

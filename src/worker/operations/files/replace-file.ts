@@ -130,7 +130,7 @@ export function keepsLog(path: string): void {
   }
 }
 
-/** The same owner as the file that it takes the place of; done first, since it may not be permitted. */
+/** The same owner as the file that it takes the place of; done first, because it may not be permitted. */
 export function ownedLike(path: string, { uid, gid }: Stats): void {
   const now = statSync(path);
   if (now.uid !== uid || now.gid !== gid) chownSync(path, uid, gid);

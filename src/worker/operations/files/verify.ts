@@ -71,7 +71,7 @@ function checkAll(reading: Reading, findings: Findings, checked: Checked, progre
     finding(findings, () => {
       const { kind, table } = form;
       if (table === 'sds_records' && !hasRecords(database)) return;
-      checked[kind] = countOf(database, table); // also if not all of them can be read
+      checked[kind] = countOf(database, table); // even if not all of them can be read
       checkTypes(reading, form, checked[kind], findings, progress);
     });
   }
