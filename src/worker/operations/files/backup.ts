@@ -10,10 +10,10 @@ import { backup as copyDatabase } from '../../sqlite/node-sqlite.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
+import { locate } from './locate.ts';
 import { type Reading, withReading } from './open-to-read.ts';
 import { pragmaOf, requireWhole } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
-import { locate } from './place.ts';
 import { ownedLike, placeFor, putInPlace } from './replace-file.ts';
 import { faultsIn } from './structure.ts';
 

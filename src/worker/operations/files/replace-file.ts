@@ -6,9 +6,9 @@ import { toEngineError } from '../../sqlite/errors.ts';
 import { firstValue, keepsStatementsOpen, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { identityOf, isSame, removeFile } from '../../sqlite/ordinary-file.ts';
 import { OperationError, toFailure } from '../failure.ts';
+import { existingAt } from './locate.ts';
 import { isBusy, openFile, openLocked } from './open.ts';
 import { type PartialFile, refuseForeignLog } from './partial-file.ts';
-import { existingAt } from './place.ts';
 
 /** What is at the target of a copy; what would forbid putting the copy there is said before the work is done. */
 export function placeFor(source: string, target: string, overwrite: boolean): Stats | undefined {
