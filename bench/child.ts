@@ -25,6 +25,7 @@ import { many } from './work/many.ts';
 import { memory, memoryEmptyWorker, memoryReference } from './work/memory.ts';
 import { mixed } from './work/mixed.ts';
 import { oneAtATime } from './work/one-at-a-time.ts';
+import { openMany } from './work/open-many.ts';
 import { operations } from './work/operations.ts';
 import { operationsBeside } from './work/operations-beside.ts';
 import { paced } from './work/paced.ts';
@@ -50,6 +51,7 @@ const works: Record<string, Work> = {
   many,
   mixed,
   oneAtATime,
+  openMany,
   operations,
   paced,
   pacedMany,

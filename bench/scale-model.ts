@@ -95,7 +95,7 @@ export function givens(of: Measured) {
     claimMs: {
       value: opening / 1000,
       unit: 'ms',
-      what: 'for each of 1,000 stores opened together: claimed in bulk, nothing loaded',
+      what: 'for each of 1,000 stores opened together: claimed in bulk, then loaded one by one',
       from: 'postgresql-paced',
     } as Given,
     gatherMs: assumed(3.5, 'ms', 'between two looks of the worker for patches that nobody waits for (a constant)'),

@@ -81,6 +81,15 @@ const postgresqlScenarios: Scenario[] = [
   },
   {
     ...onPostgresql,
+    name: 'postgresql-open',
+    title: 'PostgreSQL: 1,000 stores opened together, the start of the worker included',
+    work: 'openMany',
+    cases: cases('postgresql', 'provider'),
+    full: { rounds: 9, sizes: { stores: 1000 } },
+    quick: { rounds: 1, sizes: { stores: 100 } },
+  },
+  {
+    ...onPostgresql,
     name: 'postgresql-snapshot',
     title: 'PostgreSQL: snapshot of 64 MB, with a rest of a second after each',
     work: 'snapshot',

@@ -45,7 +45,7 @@ export function ratioToFirst(scenario: ScenarioResult, name: string, metric: str
 
 type Rows = string[][];
 
-/** So many columns fit a page. */
+/** How many columns fit a page. */
 const MOST_COLUMNS = 6;
 
 /** What a figure was taken at, where a scenario has several: `mainUs at 200`. */

@@ -3,7 +3,7 @@
 /** Position, number of characters deleted there, text inserted there. Counted in UTF-16 units, as strings and Yjs do. */
 export type Edit = readonly [position: number, deleted: number, inserted: string];
 
-/** So many bytes, told from others by a number: a session that names them is as short as one without. */
+/** Bytes of a length, told from others by a number: a session that names them is as short as one without. */
 export interface Binary {
   bytes: number;
   seed: number;

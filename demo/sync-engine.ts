@@ -1,7 +1,7 @@
 /** Calls a provider in the way a sync engine does: nothing is awaited, errors are only caught. */
 import type { SDS_PersistenceProvider } from 'sds-persistence-worker';
 
-/** After so many bytes of patches, a snapshot takes their place. */
+/** How many bytes of patches there are before a snapshot replaces them. */
 const SNAPSHOT_AFTER = 512 * 1024;
 
 export class SyncEngine {

@@ -15,7 +15,7 @@ import { makeSource, type Scene, scenesOf } from './message-scenes.ts';
 import { Random } from './random.ts';
 import { type RigContext, withFolder } from './rig.ts';
 
-/** So many are played at a time: most of the time they wait. */
+/** How many are played at a time: most of the time they wait. */
 const LANES = 6;
 /** Of those that are late, which take some seconds, not every one. */
 const LATE_STEP = 4;

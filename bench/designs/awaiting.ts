@@ -22,7 +22,7 @@ interface Way {
   /** By a message with the patch; by a message, the patch in shared memory; by a futex, the patch there too. */
   into: 'message' | 'call' | 'futex';
   back: 'message' | 'waitAsync';
-  /** For so long the worker watches before it sleeps. */
+  /** How long the worker watches before it sleeps. */
   watchUs?: number;
   /** Looks at the file's identity before each commit, by its name. */
   stat?: boolean;

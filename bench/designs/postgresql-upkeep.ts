@@ -21,7 +21,7 @@ async function serverUsOf(pid: number, work: () => Promise<unknown>): Promise<nu
   return timeOf(pid) - before;
 }
 
-/** So many patches of each of some stores are stored, pruned, and what is left of them is cleared away. */
+/** Some patches of each of some stores are stored, pruned, and what is left of them is cleared away. */
 export const postgresqlPrune: Work = async ({ server, sizes }) => {
   const { stores = 1, count = BATCH, samples = 1 } = sizes;
   const client = await connect(server);

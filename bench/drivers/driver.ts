@@ -1,6 +1,8 @@
 /** What a driver is: one way of storing patches, behind the same few calls for each piece of work. */
 
 export interface Store {
+  /** Resolves once it can be used; where it is missing, it can be at once. */
+  ready?(): Promise<void>;
   /** Stores a patch; a promise, or nothing if it is committed at return. */
   appendPatch(patch: Uint8Array, clock: number): unknown;
   saveSnapshot(data: Uint8Array): unknown;

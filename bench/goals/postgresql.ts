@@ -57,6 +57,16 @@ export const postgresqlGoals: Goal[] = [
     format: 'count',
   },
   {
+    id: `${ours}-open`,
+    scenario: 'postgresql-open',
+    work: 'PostgreSQL: 1,000 stores opened together',
+    goal: '0.3 s',
+    reached: (of) => of(ours, 'openMs'),
+    sense: 'at most',
+    target: 300,
+    format: 'ms',
+  },
+  {
     id: `${ours}-save`,
     scenario: 'postgresql-snapshot',
     work: 'PostgreSQL: snapshot of 64 MB saved, now and then: whole time',

@@ -352,7 +352,7 @@ export abstract class DocumentLog {
 
   #closing: Promise<void> | undefined;
 
-  /** Stores what is to be stored, and releases the store, also if it rejects. Calling it again is the same call. */
+  /** Stores what is to be stored, and releases the store, even if it rejects. Calling it again is the same call. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -209,7 +209,7 @@ export class Documents {
     return new SDS_PersistenceError('closed', `'${this.trouble.database}' is closed; open it anew`);
   }
 
-  /** Has documents leave, closes all logs, and releases the database, also if it rejects. Calling it again is the same call. */
+  /** Has documents leave, closes all logs, and releases the database, even if it rejects. Calling it again is the same call. */
   closeAll(leave: () => readonly Promise<void>[] = () => []): Promise<void> {
     this.#closing ??= this.#closeAll(leave);
     return this.#closing;

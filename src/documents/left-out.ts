@@ -2,7 +2,7 @@
 import { SDS_PersistenceError } from '../main/index.ts';
 import { shown } from './refusal.ts';
 
-/** So many are named. */
+/** How many are named. */
 const MOST_NAMED = 20;
 
 export class LeftOut {

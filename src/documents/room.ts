@@ -7,7 +7,7 @@ const LONGEST_MS = 1000;
 
 /**
  * Makes a call, and makes it again as long as it is refused with `queue-full`: once what was called before on this file is finished, and
- * after a pause, since the memory may be full of calls on other files of the worker. Whatever else the call fails with ends
+ * after a pause, because the memory may be full of calls on other files of the worker. Whatever else the call fails with ends
  * that. The process lives on meanwhile, as it does for the calls that have the memory.
  */
 export async function whenThereIsRoom<T>(provider: SDS_DesktopPersistenceProvider, call: () => Promise<T>): Promise<T> {

@@ -16,7 +16,7 @@ import type { DocumentPayload, HocuspocusServer, HttpServer } from './hocuspocus
 import { OpenDocument } from './open-document.ts';
 import { type FindMerging, serverMerging } from './server-yjs.ts';
 
-/** For so long the end of a server waits for documents that it is loading, or has just loaded. */
+/** The end of a server waits this long for documents that it is loading, or has just loaded. */
 const MOST_WAITED_MS = 3000;
 
 interface OwnOptions extends YjsOptions<YjsDoc> {
@@ -211,7 +211,7 @@ export class HocuspocusPersistence {
     try {
       await this.destroy();
     } finally {
-      // those that the server has kept since they could not be stored: the timer of each would keep the process alive
+      // those that the server has kept because they could not be stored: the timer of each would keep the process alive
       for (const document of instance?.documents.values() ?? []) void instance?.unloadDocument(document as never);
     }
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Turns } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
-import { placesToLookFrom } from '../main/module-places.ts';
+import { searchPaths } from '../main/search-paths.ts';
 import { requireFrom } from '../protocol/require-from.ts';
 import type { YjsDoc, YjsModule } from '../protocol/yjs.ts';
 import type { YjsMerging } from '../yjs/merging.ts';
@@ -41,15 +41,15 @@ export function serverMerging(
 
 /** With its URL for other threads. */
 async function findYjs(document: YjsDoc | undefined): Promise<{ Y: ServerYjs; url: string }> {
-  const [ownPlace = '', ...places] = placesToLookFrom();
+  const [ownPath = '', ...paths] = searchPaths();
   // a package that is linked lies beside others than the program's
-  const candidates = [...places, ownPlace].flatMap(candidatesFrom);
+  const candidates = [...paths, ownPath].flatMap(candidatesFrom);
   // first of all what is loaded: to load another one has Yjs complain
   for (const { required, requireUrl } of candidates) {
     if (madeBy(required, document)) return { Y: required, url: requireUrl };
   }
   let options: { cause: unknown } | undefined;
-  const looked = [`looked from ${placesToLookFrom().join(', ')}`];
+  const looked = [`looked from ${searchPaths().join(', ')}`];
   for (const importUrl of new Set(candidates.map((candidate) => candidate.importUrl))) {
     try {
       const imported: unknown = await import(/* webpackIgnore: true */ /* @vite-ignore */ importUrl);
@@ -72,9 +72,9 @@ function madeBy(Y: unknown, document: YjsDoc | undefined): Y is ServerYjs {
   return typeof Doc === 'function' && (document === undefined || document instanceof Doc);
 }
 
-/** The server's, and that of the place itself. */
-function candidatesFrom(place: string) {
-  const here = requireFrom(place);
+/** The server's, and that of the path itself. */
+function candidatesFrom(path: string) {
+  const here = requireFrom(path);
   const server = () => createRequire(here.resolve('@hocuspocus/server'));
   return [server, () => here].flatMap((find) => {
     try {

@@ -474,7 +474,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return statisticsOf(this.#member, this.#queue, this.#worker.figures);
   }
 
-  /** How many patches of this provider were lost since their number was taken by other bytes. */
+  /** How many patches of this provider were lost because their number was taken by other bytes. */
   get ClockCollisions(): number {
     return this.#member.collisions;
   }

@@ -8,7 +8,7 @@ import { connectionKey, labelOf, type PostgresqlTarget, parsePostgresqlUrl } fro
 import type { Location } from '../protocol/service.ts';
 import { randomUUID } from '../protocol/surroundings.ts';
 import { absolute } from './location.ts';
-import { placesToLookFrom } from './module-places.ts';
+import { searchPaths } from './search-paths.ts';
 
 /** @throws `invalid-argument` for a URL that can't be read; the message has nothing of one with a password */
 export function locateServer(url: string, settings: ProviderSettings): Location {
@@ -16,7 +16,7 @@ export function locateServer(url: string, settings: ProviderSettings): Location 
   if (typeof target === 'string') throw makeError('invalid-argument', 'constructor', 'a PostgreSQL database', target);
   const { LeaseMs, CreateTables, ConnectTimeoutMs, RetryForMs } = settings;
   const shared = { LeaseMs, CreateTables, ConnectTimeoutMs, RetryForMs };
-  const server = { target, session: newSession(thisProcess()), places: placesToLookFrom(), ...shared };
+  const server = { target, session: newSession(thisProcess()), searchPaths: searchPaths(), ...shared };
   return { path: labelOf(target), parameters: '', key: connectionKey(target), transient: false, server };
 }
 

@@ -1,7 +1,7 @@
 /** A clock that all threads read alike: `performance.now()` counts from a thread's start, `uptime` does not. */
 import { performance, uptime } from './surroundings.ts';
 
-/** From `performance.now()` to it, in milliseconds; the best of some, since a first call takes up to one. */
+/** From `performance.now()` to it, in milliseconds; the best of some, because a first call takes up to one. */
 const OFFSET_MS = Math.max(offset(), offset(), offset());
 
 /** The time at which `performance.now()` gave this number: microseconds, which wrap at 32 bits; never 0, which stands for none. */
@@ -14,7 +14,7 @@ const SKEW_US = 60_000_000;
 
 /**
  * How many milliseconds passed since a time in a cell. The count wraps after 71 minutes. What seems older than 70 is a time
- * slightly ahead, since threads read the clock a little apart: 0.
+ * slightly ahead, because threads read the clock a little apart: 0.
  */
 export function msSince(at: number, now: number): number {
   const passed = (now - at) >>> 0;

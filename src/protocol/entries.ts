@@ -78,7 +78,7 @@ export const FIRST_ERROR = 1;
 
 /**
  * Flag of an entry that has changed nothing: its patch was ignored although its bytes are not those under that number; or its store
- * was not compacted, since it is not as its caller has seen it; or its release was refused, since the save before it was not stored.
+ * was not compacted, because it is not as its caller has seen it; or its release was refused, because the save before it was not stored.
  */
 export const ENTRY_NO_EFFECT = 1;
 /** Of a patch: if its number is taken by other bytes, it is stored under the next free one. */

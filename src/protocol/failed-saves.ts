@@ -1,6 +1,6 @@
 /**
  * Saves of values that failed, as both sides know them: a release that was called before the program could know of that takes
- * no reference, since it would be another entry's. Each release is that of one save.
+ * no reference, because it would be another entry's. Each release is that of one save.
  */
 import { reached } from './control.ts';
 import { Fifo } from './fifo.ts';

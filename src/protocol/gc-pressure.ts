@@ -1,7 +1,7 @@
 /**
  * V8 does not count shared memory as a reason to collect garbage: forty dropped blocks of 32 MB stay for
  * ever (measured on 22.5 to 26). An ordinary buffer that is garbage at once does count, and costs no
- * memory, since nothing is written to it. Both threads make one for what is dropped: each has views of it.
+ * memory, because nothing is written to it. Both threads make one for what is dropped: each has views of it.
  */
 
 /** V8 begins to collect once there is so much more beside its heap than after the last time. */

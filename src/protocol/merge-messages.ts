@@ -18,7 +18,7 @@ export interface YjsSource {
   /** URL of the module, if the program names it; else it is looked for under its usual names. */
   url: string | undefined;
   /** Files and folders to look from. */
-  places: string[];
+  searchPaths: string[];
   /** What the program's own one exports: one that lacks any of it is another version, whose documents may be of another form. */
   names: string[];
   /** Whether documents drop what was deleted. */

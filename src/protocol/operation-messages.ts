@@ -33,8 +33,8 @@ export interface CopyArguments {
   overwrite: boolean;
   values: boolean;
   salvage: boolean;
-  /** Where the package `pg` is looked for. */
-  modules: string[];
+  /** Files and folders from where to look for the package `pg`. */
+  searchPaths: string[];
 }
 
 export type OperationName = keyof Operations;

@@ -48,7 +48,7 @@ export interface SDS_CopyOptions extends SDS_OperationOptions {
   Stores?: string[];
   /** Whether stores of these names are replaced in the target. Default false: `file-exists`. */
   Overwrite?: boolean;
-  /** Whether the values are copied too, all of the file's, since no store owns any. Default true. */
+  /** Whether the values are copied too, all of the file's, because no store owns any. Default true. */
   Values?: boolean;
   /**
    * Of files: whether rows that can't be read, and rows that no provider writes, are left out and counted (`LeftOut`); else they

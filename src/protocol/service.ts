@@ -60,7 +60,7 @@ export interface PostgresqlSettings extends Pick<ProviderSettings, (typeof share
   /** By which the server knows this process; the same for a worker and its successors. */
   session: string;
   /** Files and folders from where to look for the package `pg`. */
-  places: readonly string[];
+  searchPaths: readonly string[];
 }
 
 /** Large bytes: a view's buffer, handed over or shared; or the port of a parcel, which has all of them. */

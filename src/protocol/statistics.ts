@@ -18,9 +18,9 @@ export interface SDS_Statistics {
    * when it is on the disk. This thread may hear of it up to 100 ms later, where nobody waits for a promise.
    */
   CommitDelayMs: { P50: number; P99: number; Max: number };
-  /** Calls that were held inside the call since `MaxPendingBytes` were waiting, and for how many milliseconds in all. */
+  /** Calls that were held inside the call because `MaxPendingBytes` were waiting, and for how many milliseconds in all. */
   Held: { Calls: number; DurationMs: number };
-  /** Patches of this provider that were lost since their number was taken by other bytes. */
+  /** Patches of this provider that were lost because their number was taken by other bytes. */
   ClockCollisions: number;
   /** Of the worker that serves the file, and others too: */
   Worker: {

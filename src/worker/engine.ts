@@ -73,7 +73,7 @@ export interface Writes {
   readonly at: number;
   /**
    * Marks a patch that was ignored although the one under its number is another, or a compaction that was not carried out
-   * since the store is not as it was seen. Only before the commit is published. An attempt that fails has marked nothing.
+   * because the store is not as it was seen. Only before the commit is published. An attempt that fails has marked nothing.
    */
   markWithoutEffect(at: number): void;
 }
@@ -107,7 +107,7 @@ export interface Engine {
 
   /**
    * Told before each task when it was called, as in `clock.ts`; of several calls, the first one. Again if they are tried by themselves
-   * then, since they have waited together, and once a provider that goes does not count any more.
+   * then, because they have waited together, and once a provider that goes does not count any more.
    *
    * @param lockMs - for how long it may wait for a lock
    */

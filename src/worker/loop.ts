@@ -27,7 +27,7 @@ const TRAFFIC_MS = 50;
 const TELL_LATER_MS = 100;
 /** Waking the main side costs both sides more than a small batch: with many in the ring, it is not told of each. */
 const TELL_MS = 1;
-/** What could not be tidied up yet, since another process was reading or it is too early, is tried again after this. */
+/** What could not be tidied up yet, because another process was reading or it is too early, is tried again after this. */
 const TIDY_AGAIN_MS = 1000;
 
 /** What is to be done in it. */
@@ -135,7 +135,7 @@ export class Loop {
       const retryAt = this.#work.proceed();
       this.tellIfWanted();
       if (this.#answered || this.#ring.callWaits) {
-        // one round of the event loop; the state stays AWAKE, since the ring is looked at again then
+        // one round of the event loop; the state stays AWAKE, because the ring is looked at again then
         this.schedule();
         return;
       }

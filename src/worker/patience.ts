@@ -24,7 +24,7 @@ const LEAST_LEFT_MS = 20;
  */
 export class WaitedInVain {
   #until = Number.NEGATIVE_INFINITY;
-  /** For how long the most patient provider wants to wait: kept, since there may be thousands of providers, and as many tasks. */
+  /** For how long the most patient provider wants to wait: kept, because there may be thousands of providers, and as many tasks. */
   #longestMs = 0;
   /** How long what is carried out now has waited along, before its turn. */
   alongMs = 0;

@@ -1,6 +1,6 @@
 /** Merges documents of Yjs: in the merging thread, or, where that finds no Yjs, in this one. */
 import { inTurns, type Merging, merge, mergeFailed, NoMergeModule, type Trouble, Turns } from '../documents/index.ts';
-import { placesToLookFrom } from '../main/module-places.ts';
+import { searchPaths } from '../main/search-paths.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
 import type { MergeOrder, YjsSource } from '../protocol/merge-messages.ts';
 import { mergeParcel } from '../protocol/merge-parcel.ts';
@@ -24,7 +24,7 @@ export class YjsMerging<Doc extends YjsDoc> {
   constructor(Y: YjsModule<Doc>, url: string | undefined, limits: MergingLimits, trouble: () => Trouble) {
     this.Y = Y;
     const names = Object.keys(Y).filter((name) => !NO_EXPORTS.includes(name));
-    this.#source = { kind: 'yjs', url, places: placesToLookFrom(), names };
+    this.#source = { kind: 'yjs', url, searchPaths: searchPaths(), names };
     this.#limits = limits;
     this.#trouble = trouble;
   }

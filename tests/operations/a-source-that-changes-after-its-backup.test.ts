@@ -47,7 +47,10 @@ const works: [string, (path: string, target: string, progress: Progress) => Prom
     'copy',
     (path, target, progress) => {
       const [sources, options] = [[{ file: path }], { stores: undefined, overwrite: false, values: true }];
-      return copyStores({ path, sources, target: { file: target }, ...options, salvage: false, modules: [] }, progress);
+      return copyStores(
+        { path, sources, target: { file: target }, ...options, salvage: false, searchPaths: [] },
+        progress,
+      );
     },
   ],
 ];

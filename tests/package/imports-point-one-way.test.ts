@@ -51,12 +51,12 @@ const besides: Record<string, readonly string[]> = {
 const copied = [
   'arguments',
   'location',
-  'module-places',
   'observe/channels',
   'observe/notes',
   'observe/warnings',
   'option-checks',
   'provider-options',
+  'search-paths',
   'workers/start-worker',
 ];
 

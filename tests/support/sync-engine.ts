@@ -6,7 +6,7 @@
  */
 import type { SDS_PersistenceProvider } from 'sds-persistence-worker';
 
-/** After so many bytes of patches, a snapshot takes their place. */
+/** How many bytes of patches there are before a snapshot replaces them. */
 const CHECKPOINT_AFTER = 512 * 1024;
 const HEAD = 8;
 

@@ -85,7 +85,7 @@ export class EditedRoom {
     return this.#interrupted;
   }
 
-  /** So many editors, on the server at this address; undefined while it is down. */
+  /** From now on there are as many editors, on the server at this address; undefined while it is down. */
   resize(editors: number, address: string | undefined): void {
     this.#address = address;
     while (this.#editors.length > editors) this.#leave();

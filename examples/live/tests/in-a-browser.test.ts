@@ -142,7 +142,7 @@ describe.skipIf(noBrowser !== undefined)('the page', async () => {
     },
   );
 
-  /** So many simulated editors on each server. */
+  /** Waits until each server has as many simulated editors. */
   async function whenTheyAreHere(page: Page, editors: number): Promise<void> {
     front.carryOut({ kind: 'settings', editors, pace: 4, megabytes: 8 });
     await page.locator('#people', { hasText: ` ${editors} simulated editors` }).waitFor();

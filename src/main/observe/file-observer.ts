@@ -2,7 +2,7 @@
 import { Delays } from '../../protocol/delays.ts';
 import { performance } from '../../protocol/surroundings.ts';
 
-/** One cell, counted up with each batch and large write that is settled: operations on whole files make room for them. */
+/** One cell, counted up with each batch and large write that is settled: operations on whole files give way to them. */
 export const traffic = new Int32Array(new SharedArrayBuffer(4));
 
 export class FileObserver {

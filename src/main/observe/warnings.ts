@@ -22,7 +22,7 @@ export function once(said: Set<string>, code: string, subject: string, message: 
   note(() => (isAtEnd() ? sayAtExit(message) : outsideOfCalls(warn)));
 }
 
-/** A patch is lost since its number is taken by other bytes. */
+/** A patch is lost because its number is taken by other bytes. */
 export function warnOfCollision(dbPath: string, storeId: string, collisions: number): void {
   tell('collision', { Path: dbPath, StoreId: storeId, ClockCollisions: collisions });
   once(

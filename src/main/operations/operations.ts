@@ -17,10 +17,10 @@ import type {
 } from '../../protocol/operations.ts';
 import { isPostgresqlUrl, labelOf } from '../../protocol/postgresql/url.ts';
 import { pathOf, targetOf } from '../location.ts';
-import { placesToLookFrom } from '../module-places.ts';
 import { begin, log } from '../observe/channels.ts';
 import { tellNoted } from '../observe/notes.ts';
 import { type Acceptance, checkOptions, yesOrNo } from '../option-checks.ts';
+import { searchPaths } from '../search-paths.ts';
 import { readServer } from '../server-location.ts';
 import { runOperation } from './run-operation.ts';
 
@@ -181,20 +181,20 @@ export async function copyStores(
   Options: SDS_CopyOptions = {},
 ): Promise<SDS_CopyResult> {
   const call = 'copyStores';
-  const sources = Array.from(Array.isArray(From) ? From : [From], (location) => placeOf(location, call, 'From'));
+  const sources = Array.from(Array.isArray(From) ? From : [From], (location) => endOf(location, call, 'From'));
   const [source] = sources;
   if (source === undefined) throw new SDS_PersistenceError('invalid-argument', `${call}: From has no path in it`);
-  const target = placeOf(To, call, 'To', targetOf);
+  const target = endOf(To, call, 'To', targetOf);
   const path = source.file ?? labelOf(source.server);
   const accepted = { Stores: names, Overwrite: yesOrNo, Values: yesOrNo, Salvage: yesOrNo };
   const options = checked(Options, call, path, accepted);
   const { Stores: stores, Overwrite: overwrite = false, Values: values = true, Salvage: salvage = false } = options;
   const wanted = stores?.map((name) => name.toWellFormed()); // as a provider names them
-  const given = { path, sources, target, stores: wanted, overwrite, values, salvage, modules: placesToLookFrom() };
+  const given = { path, sources, target, stores: wanted, overwrite, values, salvage, searchPaths: searchPaths() };
   return runOperation('copy', call, given, options);
 }
 
-function placeOf(value: unknown, call: string, name: string, fileOf = pathOf): CopyEnd {
+function endOf(value: unknown, call: string, name: string, fileOf = pathOf): CopyEnd {
   if (typeof value !== 'string' || !isPostgresqlUrl(value)) return { file: fileOf(value, call, name) };
   const server = readServer(value);
   if (typeof server !== 'string') return { server };

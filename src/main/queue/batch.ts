@@ -52,7 +52,7 @@ export class Batch implements Awaited {
     return this.settlers.push({ call, resolve, reject, isAcknowledged: false }) - 1;
   }
 
-  /** The same for a call that is acknowledged already: its promise is let go of, since garbage that lasts until here is slow. */
+  /** The same for a call that is acknowledged already: its promise is let go of, because garbage that lasts until here is slow. */
   addAcknowledged(call: WriteCall): number {
     return this.settlers.push({ call, resolve: ignore, reject: ignore, isAcknowledged: true }) - 1;
   }

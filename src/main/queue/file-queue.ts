@@ -152,7 +152,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   completed(batch: Batch): void {
     batch.place = ++this.#lastPlace;
     this.#waiting.push(batch);
-    if (!batch.announced) this.wantsToSend(); // it has no call, since that threw
+    if (!batch.announced) this.wantsToSend(); // it has no call, because that threw
   }
 
   // ---- sending ------------------------------------------------------------------------------
@@ -306,7 +306,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     return { place, before };
   }
 
-  /** By place, since some end before their turn: a call that can't be sent, and writes of a blocked thread, before the loads in front. */
+  /** By place, because some end before their turn: a call that can't be sent, and writes of a blocked thread, before the loads in front. */
   #endBarriers(): void {
     const { place: ofWaiting = Number.POSITIVE_INFINITY } = this.#waiting.first ?? {};
     const oldest = Math.min(this.#inFlight.oldestPlace, ofWaiting);

@@ -20,7 +20,7 @@ export interface Load {
 export type Item = Batch | Load;
 
 /**
- * A batch of this size is sent before the end of the turn, and behind one under way; smaller ones are gathered, since sending each
+ * A batch of this size is sent before the end of the turn, and behind one under way; smaller ones are gathered, because sending each
  * costs more with many files.
  */
 export const WORTH_SENDING = 32 * 1024;

@@ -36,7 +36,7 @@ export class LargeBytes {
   }
 }
 
-/** So many of the bytes; copied into shared memory where they are not handed over, so that a lost worker does not lose them. */
+/** The bytes as they cross; copied into shared memory where they are not handed over, so that a lost worker does not lose them. */
 function bytesFor(data: Uint8Array | Parcel, length: number, handedOver: boolean, blocks: BlockPool): Bytes {
   if (!types.isUint8Array(data)) return { buffer: data.port, start: 0, length };
   const taken = handedOver ? takeOver(data) : undefined;

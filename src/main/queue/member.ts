@@ -34,7 +34,7 @@ export interface Settler {
   ended?: (isStored: boolean) => void;
   /** Whether the promise had resolved at the call. */
   isAcknowledged: boolean;
-  /** Of a compaction: whether it left the store as it is. Of a release: whether it was refused, since the save before it had failed. */
+  /** Of a compaction: whether it left the store as it is. Of a release: whether it was refused, because the save before it had failed. */
   hadNoEffect?: boolean;
 }
 
@@ -55,7 +55,7 @@ export class Member {
   readonly settings: ProviderSettings;
   /** What its URL, or the environment, says to a server; another provider of the same database may have another one. */
   password: string | undefined;
-  /** Patches lost since their number was taken by other bytes. */
+  /** Patches lost because their number was taken by other bytes. */
   collisions = 0;
   /** Writes that were refused for want of room. */
   refusedWrites = 0;

@@ -21,7 +21,7 @@ import { LargeBytes } from './large-bytes.ts';
 import type { Member, WriteCall } from './member.ts';
 import type { Run } from './store.ts';
 
-/** So much goes off by itself: a flood is committed in parts, none of which exceeds SQLite's page cache (2 MB). */
+/** A batch of this size goes off by itself: a flood is committed in parts, none of which exceeds SQLite's page cache (2 MB). */
 const FULL_BATCH = 1024 * 1024;
 /** One with so many promises, mostly of many stores, may become larger: each store's part of the index is visited once a batch. */
 const MANY_PROMISES = 64;
@@ -33,7 +33,7 @@ export const LARGEST_SHARED = 16 * 1024;
 export interface BatchHost extends Awaited {
   readonly memory: PendingMemory;
   readonly channel: Channel;
-  /** A batch is settled; perhaps it has failed since it waited for another process in vain. */
+  /** A batch is settled; perhaps it has failed because it waited for another process in vain. */
   settled(wasBusy: boolean): void;
   /** Somebody has waited for a batch that is settled. */
   noLongerWaitedFor(): void;

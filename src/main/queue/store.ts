@@ -11,7 +11,7 @@
 import { nextTurn } from '../../protocol/surroundings.ts';
 
 /**
- * Patches that share a promise, since they were called one after the other: whatever else is called of their store ends the
+ * Patches that share a promise, because they were called one after the other: whatever else is called of their store ends the
  * run. If a call of the batch fails, each promise is carried out by itself, and so the calls of a store keep their order.
  */
 export interface Run {

@@ -189,7 +189,7 @@ export class Dispatcher implements QueueHost {
       this.pump();
     };
     // At once: batches behind it go off now, and the end of one is that of all before it. The worker is told of the failure in
-    // place of the bytes, since what is called behind it may rely on it.
+    // place of the bytes, because what is called behind it may rely on it.
     const onRefused = (refusal: unknown) => {
       if (lost !== undefined) return queue.failedToSend(batch, refusal);
       queue.hasNoBytes(batch, large, refusal);

@@ -105,7 +105,7 @@ export function drainAtExit(workers: readonly ReplaceableWorker[]): void {
   for (const worker of givenUp) sayUnfinished(worker.giveUp());
 }
 
-/** Blocks for all at once, since one that commits nothing must not keep others from their work; returns those that were given up. */
+/** Blocks for all at once, because one that commits nothing must not keep others from their work; returns those that were given up. */
 function waitForAll(
   workers: readonly ReplaceableWorker[],
   wait: (worker: ReplaceableWorker) => Generator<void, boolean, void>,

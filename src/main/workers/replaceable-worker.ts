@@ -263,7 +263,7 @@ export class ReplaceableWorker {
       return;
     }
     tell('worker-replaced', { Files: this.#queues.size });
-    // first, since a provider is told of with what became of its calls
+    // first, because a provider is told of with what became of its calls
     for (const queue of this.#queues) queue.resume();
     if (this.#link !== undefined) this.#tellAgain(this.#link);
     this.dispatcher.updateReference(); // there may be no file left

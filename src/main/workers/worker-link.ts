@@ -149,7 +149,7 @@ export class WorkerLink {
   #isOver(): void {
     this.#over = true;
     this.keepAlive(false);
-    // Comlink keeps what a proxy speaks to until the proxy is garbage: it would never be, since that leads back to it
+    // Comlink keeps what a proxy speaks to until the proxy is garbage: it would never be, because that leads back to it
     this.#service[releaseProxy]();
   }
 }

@@ -29,8 +29,8 @@ const UNREADABLE =
  * Also one in a line of settings (`URL=postgres://…`), one for another driver (`jdbc:`, `+asyncpg`), and any URL with a password: taken
  * for a path, it would be printed with that.
  */
-export function isPostgresqlUrl(place: string): boolean {
-  return /^(jdbc:)?postgres(ql)?(\+\w+)?:|postgres(ql)?(\+\w+)?:\/\/|:\/\/[^/]*:[^/]*@/i.test(place);
+export function isPostgresqlUrl(text: string): boolean {
+  return /^(jdbc:)?postgres(ql)?(\+\w+)?:|postgres(ql)?(\+\w+)?:\/\/|:\/\/[^/]*:[^/]*@/i.test(text);
 }
 
 /** What a URL leaves out comes from the environment. Returns a sentence, without the URL, if it can't be read. */
@@ -162,8 +162,8 @@ function nonEmpty(text: string | undefined): string | undefined {
 
 /** How a database is named in messages, logs and statistics. */
 export function labelOf({ database, hosts }: PostgresqlTarget): string {
-  const places = hosts.map(({ host, port }) => (host.startsWith('/') ? host : `${host}:${port}`));
-  return `${SERVER_LABEL} ${database} on ${places.join(',')}`;
+  const addresses = hosts.map(({ host, port }) => (host.startsWith('/') ? host : `${host}:${port}`));
+  return `${SERVER_LABEL} ${database} on ${addresses.join(',')}`;
 }
 
 /** The same whenever the same database is reached by the same hosts as the same user: a copy goes on also by another kind of TLS. */

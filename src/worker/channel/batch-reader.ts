@@ -53,9 +53,9 @@ export class BatchReader implements Writes {
   readonly #callers: ReadonlyMap<number, Caller>;
   /** Those of the only call, if they are not in the arena. */
   readonly #large: LargeBytes | undefined;
-  /** Only these entries, if given, and the place in there of the one to read next. */
+  /** Only these entries, if given, and the position in there of the one to read next. */
   #only: readonly number[] | undefined;
-  #place = 0;
+  #position = 0;
   /** Whether calls with an outcome are read as well. */
   #readsAll = false;
   /** Whether the calls are read to be carried out. */
@@ -78,7 +78,7 @@ export class BatchReader implements Writes {
   rewind(only?: readonly number[]): void {
     this.#carriesOut = false;
     this.#only = only;
-    this.#place = 0;
+    this.#position = 0;
     this.#batch = 0;
     this.#enter(this.#firstSlabs[0] ?? NO_SLAB);
     if (only !== undefined) this.#end = 0; // goes on to the first of them
@@ -107,7 +107,7 @@ export class BatchReader implements Writes {
   #leaveSlab(): void {
     if (this.#only !== undefined) {
       // each of these entries is read like a slab that ends with it
-      const at = this.#only[this.#place++];
+      const at = this.#only[this.#position++];
       if (at === undefined) this.#slab = NO_SLAB;
       else this.#following = at;
       this.#end = this.#following + 1;

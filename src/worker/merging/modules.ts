@@ -39,10 +39,10 @@ function namesOf(module: object): MergeModule {
   return (typeof inside === 'object' && inside !== null ? { ...inside, ...module } : module) as MergeModule;
 }
 
-async function findYjs({ url, places, names }: YjsSource): Promise<Yjs> {
+async function findYjs({ url, searchPaths, names }: YjsSource): Promise<Yjs> {
   if (url !== undefined) return (await importFrom(url)) as unknown as Yjs;
   const refused = new Set<string>();
-  for (const candidate of candidatesFrom(places)) {
+  for (const candidate of candidatesFrom(searchPaths)) {
     try {
       const found = await importFrom(candidate);
       if (names.every((name) => name in found)) return found as unknown as Yjs;
@@ -51,14 +51,15 @@ async function findYjs({ url, places, names }: YjsSource): Promise<Yjs> {
       refused.add((error as Error).message); // there may be another form of it, or another copy
     }
   }
-  const reasons = refused.size > 0 ? [...refused].join('; ') : `there is none to be found from ${places.join(', ')}`;
+  const reasons =
+    refused.size > 0 ? [...refused].join('; ') : `there is none to be found from ${searchPaths.join(', ')}`;
   throw new MissingModule(reasons);
 }
 
-/** The modules that programs at these places get, as ES modules and as CommonJS. */
-function* candidatesFrom(places: readonly string[]): Generator<string> {
-  for (const place of places) {
-    const require = requireFrom(place);
+/** The modules that programs at these paths get, as ES modules and as CommonJS. */
+function* candidatesFrom(searchPaths: readonly string[]): Generator<string> {
+  for (const searchPath of searchPaths) {
+    const require = requireFrom(searchPath);
     for (const name of YJS_NAMES) {
       try {
         const path = require.resolve(`${name}/package.json`);

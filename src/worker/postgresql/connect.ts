@@ -14,7 +14,7 @@ type Host = PostgresqlTarget['hosts'][number];
 
 const KEEP_ALIVE_MS = 5000;
 
-/** So many addresses of a host are tried within the time for a connection, if none answers. */
+/** How many addresses of a host are tried within the time for a connection, if none answers. */
 const ADDRESSES_IN_TIME = 5;
 /** Node's own time for each, 250 ms unless a flag has raised it: too short for one that is far away. */
 const OF_ADDRESS_MS = net.getDefaultAutoSelectFamilyAttemptTimeout();
@@ -78,11 +78,11 @@ export async function connect(
 async function connectTo(
   { Client }: Pg,
   target: PostgresqlTarget,
-  place: Host,
+  address: Host,
   patience: Patience,
   toWrite: boolean,
 ): Promise<Connection> {
-  const config = configOf(target, place, patience);
+  const config = configOf(target, address, patience);
   const client = new Client(config);
   const askElsewhere = () => {
     const limits = { connectionTimeoutMillis: patience.probeMs, query_timeout: patience.probeMs };
@@ -102,7 +102,7 @@ async function connectTo(
       return connection.run(QUESTION);
     });
     if (toWrite && readOnly?.rows[0]?.[0] === 'on') {
-      const message = `${place.host}:${place.port} is a standby, or default_transaction_read_only is on there`;
+      const message = `${address.host}:${address.port} is a standby, or default_transaction_read_only is on there`;
       throw new ServerError('read-only', 'reconnect', message, '25006');
     }
     connection.backend = await backendOf(connection, client).catch((error) => {
@@ -116,10 +116,10 @@ async function connectTo(
   }
 }
 
-function configOf(target: PostgresqlTarget, place: Host, { connectMs }: Patience): ClientConfig {
+function configOf(target: PostgresqlTarget, address: Host, { connectMs }: Patience): ClientConfig {
   const { user, database, password, options, channelBinding } = target;
   return {
-    ...place,
+    ...address,
     user,
     password,
     database,

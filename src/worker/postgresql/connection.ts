@@ -103,7 +103,7 @@ export class Connection {
   silentSince: number | undefined;
   /** The process by which the server serves it. */
   backend: string | undefined;
-  /** Whether it was lost since no other one was to be had either. */
+  /** Whether it was lost because no other one was to be had either. */
   unreachable = false;
   readonly patience: Patience;
   /** What it was lost for, if that was told while nothing was asked. */

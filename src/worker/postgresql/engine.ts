@@ -99,7 +99,7 @@ export class PostgresqlEngine implements Engine {
     noteCommit(commitPoint);
     if (changes.replaced.size === 0) return;
     const deletion = deletionOfUnnamed('sds_snapshots', [...changes.replaced]);
-    // behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it
+    // behind the acknowledgement, because it takes half as long as the snapshot itself; what comes next waits for it
     void this.#link.useOnce((connection) => transact(connection, [UNLIMITED, deletion, this.#holder.fence()]));
   }
 

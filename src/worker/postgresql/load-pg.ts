@@ -8,10 +8,10 @@ export interface Pg {
   Client: typeof Client;
 }
 
-/** @param places - files and folders to look from: that of this package, the program's, and the working directory */
-export function loadPg(places: readonly string[]): Pg {
-  for (const place of places) {
-    const require = requireFrom(place);
+/** @param searchPaths - files and folders to look from: that of this package, the program's, and the working directory */
+export function loadPg(searchPaths: readonly string[]): Pg {
+  for (const searchPath of searchPaths) {
+    const require = requireFrom(searchPath);
     const path = ifPossible(() => require.resolve('pg'));
     if (path === undefined) continue;
     // with it `pg` would be a binding of C, which has no such connections; the environment is this thread's own copy

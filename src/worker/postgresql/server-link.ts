@@ -178,8 +178,8 @@ export class ServerLink {
 
   /** Makes another connection, and ends what those have left that were lost. */
   async connect(): Promise<Connection> {
-    const { target, places } = this.#settings;
-    const pg = loadPg(places);
+    const { target, searchPaths } = this.#settings;
+    const pg = loadPg(searchPaths);
     const { patience } = this;
     const connection = await this.passwords.tryEach(
       (password) => connect(pg, { ...target, password }, patience),

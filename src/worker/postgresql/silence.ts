@@ -11,7 +11,7 @@ interface Handle {
 
 export type WatchedSocket = Socket & { readonly _handle?: Handle | null };
 
-/** After so long a silence the server is asked over another connection; if callers wait less, after a quarter of what they do. */
+/** The server is asked over another connection after a silence of this length; if callers wait less, after a quarter of what they do. */
 const ASK_AFTER_MS = 5000;
 const ASK_SOONEST_MS = 500;
 const ASKS_WITHIN_PATIENCE = 4;

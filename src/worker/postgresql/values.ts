@@ -5,7 +5,7 @@ import type { Connection, Statement } from './connection.ts';
 
 /**
  * Saves and releases of one transaction. In whatever order they come, a value that has `n` references has `max(n − released, 0) + saved`
- * in the end, since a release takes back a save that came before it, if there is one. So all releases may go before all saves.
+ * in the end, because a release takes back a save that came before it, if there is one. So all releases may go before all saves.
  */
 export class ValueChanges {
   /** How often each was released while none of its saves was left. */

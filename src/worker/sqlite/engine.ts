@@ -76,7 +76,7 @@ export class SqliteEngine implements Engine {
       statements.get('BEGIN IMMEDIATE').run();
       while (writes.next()) bytes += perform(writes, connection);
       writer.insert();
-      bytes += PAGE_BYTES * writer.places;
+      bytes += PAGE_BYTES * writer.pages;
       if (hasWalResetFault() && sawForeignWriter(connection)) {
         Atomics.store(this.#control, FOREIGN_WRITER, this.#name.file + 1);
       }

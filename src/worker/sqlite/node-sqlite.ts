@@ -44,8 +44,8 @@ class WithEmptyBytes extends sqlite.DatabaseSync {
 const DatabaseSync = isNodeBefore(24, 0) ? WithEmptyBytes : sqlite.DatabaseSync;
 
 /** Opens a database by its path or URL; nothing is read yet. */
-export function open(place: string, readOnly = false): Database {
-  const database = new DatabaseSync(place, {
+export function open(filename: string, readOnly = false): Database {
+  const database = new DatabaseSync(filename, {
     // since Node 22.12; older ones take a killed program's log into the file by reading it
     readOnly,
     enableForeignKeyConstraints: false,

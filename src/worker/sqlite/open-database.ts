@@ -1,4 +1,4 @@
-/** Opens a database file: checks that it is one of ours, sets it up, and knows its place on the disk. */
+/** Opens a database file: checks that it is one of ours, sets it up, and knows where it is on the disk. */
 import { statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { ifPossible } from '../../protocol/if-possible.ts';
@@ -33,11 +33,11 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
   let database: Database | undefined;
   try {
     const before = lookAtFile(name);
-    const place = pathOrUrl(name);
-    database = open(place);
+    const filename = pathOrUrl(name);
+    database = open(filename);
     // before anything is read: SQLite finds the log by the file's name, which may be another file's by now
     if (before !== undefined) refuseAnother(before, identityOf(name.path));
-    return setUp(database, place, before, full, onlyReads);
+    return setUp(database, filename, before, full, onlyReads);
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), name);
     database?.close(); // plainly: a file that is not ours is left as it is
@@ -57,7 +57,7 @@ function pathOrUrl({ path, parameters, transient }: DatabaseName): string {
 
 function setUp(
   database: Database,
-  place: string,
+  filename: string,
   before: Identity | undefined,
   full: boolean,
   onlyReads: boolean,
@@ -93,9 +93,9 @@ function setUp(
   const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = location === '' ? undefined : statSync(location, { bigint: true });
   if (before !== undefined) refuseAnother(before, original);
-  const { whereIsFile, ownsLog, hasOtherIndex } = placeOf(location, original, hasLog);
+  const { whereIsFile, ownsLog, hasOtherIndex } = presenceOf(location, original, hasLog);
   const close = () => {
-    if (hasOtherIndex()) closeBesideItsLog(database, location, place);
+    if (hasOtherIndex()) closeBesideItsLog(database, location, filename);
     else letGo(database, location, original);
   };
   return { database, location, onlyReads, setSynchronous, close, whereIsFile, ownsLog };
@@ -128,21 +128,21 @@ function letGo(database: Database, location: string, original: Identity | undefi
  * It does not while another connection has the file open, and one that only reads removes nothing. A new one, with an index of all that
  * is there, takes the log in as it is closed.
  */
-function closeBesideItsLog(database: Database, location: string, place: string): void {
+function closeBesideItsLog(database: Database, location: string, filename: string): void {
   const read = 'BEGIN; SELECT count(*) FROM sqlite_schema';
   const reader = ifPossible(() => open(location, true));
   ifPossible(() => reader?.exec(read));
   database.close();
   reader?.close();
-  const successor = ifPossible(() => open(place));
+  const successor = ifPossible(() => open(filename));
   ifPossible(() => successor?.exec(`${read}; COMMIT`)); // or others are at it, who will take it in
   successor?.close();
 }
 
-type Place = Pick<OpenedDatabase, 'whereIsFile' | 'ownsLog'> & { hasOtherIndex(): boolean };
+type Presence = Pick<OpenedDatabase, 'whereIsFile' | 'ownsLog'> & { hasOtherIndex(): boolean };
 
 /** Where an open file is seen to be, and its log if it has one. */
-function placeOf(location: string, original: Identity | undefined, hasLog: boolean): Place {
+function presenceOf(location: string, original: Identity | undefined, hasLog: boolean): Presence {
   if (original === undefined) return { whereIsFile: () => 'there', ownsLog: () => true, hasOtherIndex: () => false };
   const log = `${location}-wal`;
   const originalLog = hasLog ? identityOf(log) : undefined;

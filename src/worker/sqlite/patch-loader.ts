@@ -19,7 +19,7 @@ const MOST_ROWS = 8192;
 const SINGLE = 'SELECT quote(clock) AS last, data FROM patches WHERE store_id = ? AND clock > ? ORDER BY clock LIMIT 1';
 /**
  * In a database in UTF-8, bytes taken for text and back stay what they are, NUL included. The order is that of the subquery,
- * which runs as a coroutine since it has a LIMIT.
+ * which runs as a coroutine because it has a LIMIT.
  */
 const JOINED =
   "SELECT CAST(group_concat(data, '') AS BLOB) AS bytes, group_concat(octet_length(data)) AS lengths, " +

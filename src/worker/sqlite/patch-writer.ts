@@ -25,10 +25,10 @@ export class PatchWriter {
   readonly #statements: Statements;
   /** Those that are gathered for the next INSERTs, by store: one that had any keeps its place. */
   #rows = new Map<string, Row[]>();
-  /** Entries of patches that are lost, since their number is taken by other bytes. */
+  /** Entries of patches that are lost, because their number is taken by other bytes. */
   collided: number[] = [];
-  /** The places of the index where rows were inserted: each is a page that the commit writes. */
-  places = 0;
+  /** The pages of the index where rows were inserted, which the commit writes. */
+  pages = 0;
   /** By store. */
   #numbers = new Map<string, TakenNumbers>();
 
@@ -53,21 +53,21 @@ export class PatchWriter {
   }
 
   clear(): void {
-    this.places = 0;
+    this.pages = 0;
     if (this.#rows.size > 0) this.#rows = new Map();
     if (this.collided.length > 0) this.collided = [];
     if (this.#numbers.size > 0) this.#numbers = new Map();
   }
 
   /**
-   * Inserts the gathered rows, store after store: each store has its own place in the index, and going from place to place for each row
+   * Inserts the gathered rows, store after store: each store has its own part of the index, and going from part to part for each row
    * costs twice as much once there are a thousand stores (the benchmark's `design-stores`).
    */
   insert(): void {
     const gathered = this.#rows;
     if (gathered.size === 0) return;
     this.#rows = new Map();
-    this.places += gathered.size;
+    this.pages += gathered.size;
     this.#insertRows([...gathered.keys()].sort().flatMap((storeId) => gathered.get(storeId) ?? []));
   }
 

@@ -17,7 +17,7 @@ const RECORDS = 'store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, 
 /** Finds a row if there is that table. */
 export const RECORDS_TABLE = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sds_records' COLLATE NOCASE";
 
-/** name, type, NOT NULL, default, place in the primary key (0: none), as `PRAGMA table_xinfo` tells them. */
+/** name, type, NOT NULL, default, position in the primary key (0: none), as `PRAGMA table_xinfo` tells them. */
 const columns: Record<string, string[]> = {
   snapshots: ['store_id TEXT 0 - 1', 'data BLOB 1 - 0', 'clock INTEGER 1 - 0'],
   patches: ['store_id TEXT 1 - 1', 'clock INTEGER 1 - 2', 'data BLOB 1 - 0'],

@@ -6,7 +6,7 @@ import type { Statements } from './statements.ts';
 const MOST_COMPARED = 16;
 /** The first bytes of a row that go into its checksum. */
 const SUMMED_BYTES = 256;
-/** So many rows are read at a time. */
+/** How many rows are read at a time. */
 const SUMMED_ROWS = 1000;
 const nothing = new Uint8Array(0);
 

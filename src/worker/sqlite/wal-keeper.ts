@@ -19,7 +19,7 @@ const WORTH_IT = 2 * MiB;
 const PAUSES_APART_MS = 250;
 /** A log of this size is taken into the database between two batches, whatever is waiting. */
 const LARGE = LONGEST_KEPT;
-/** With so much, since somebody read or wrote at each checkpoint, the next ones keep other processes from writing. */
+/** With so much, because somebody read or wrote at each checkpoint, the next ones keep other processes from writing. */
 const FAR_TOO_LARGE = 2 * LARGE;
 /** How much is written before the log is looked at again. */
 const LOOK_EVERY = MiB;

@@ -44,6 +44,6 @@ function valueDifference(wanted: ValuePrint, found: ValuePrint | undefined): str
 }
 
 function differs(target: Reader, what: string, source: Source, difference: string): OperationError {
-  const detail = `after copying, ${what} is not here as it is in '${source.reader.place}': there is ${difference}`;
-  return new OperationError('database-corrupt', target.place, detail);
+  const detail = `after copying, ${what} is not here as it is in '${source.reader.label}': there is ${difference}`;
+  return new OperationError('database-corrupt', target.label, detail);
 }

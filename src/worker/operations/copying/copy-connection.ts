@@ -30,13 +30,13 @@ const MOST_ATTEMPTS = 10;
 const LONGEST_PAUSE_MS = 200;
 
 export class CopyConnection {
-  readonly place: string;
+  readonly label: string;
   readonly connection: Connection;
   readonly #open: () => Promise<CopyConnection>;
   #asking: NodeJS.Timeout | undefined;
 
   private constructor(target: PostgresqlTarget, connection: Connection, open: () => Promise<CopyConnection>) {
-    this.place = labelOf(target);
+    this.label = labelOf(target);
     this.connection = connection;
     this.#open = open;
   }
@@ -54,7 +54,7 @@ export class CopyConnection {
     try {
       return await work(this.connection);
     } catch (error) {
-      throw failureOf(error, this.place, this.connection);
+      throw failureOf(error, this.label, this.connection);
     }
   }
 
@@ -132,14 +132,14 @@ export class ServerFailure extends OperationError {
   readonly retry: ServerError['retry'] | undefined;
   readonly connection: Connection | undefined;
 
-  constructor(error: EngineError, place: string, connection?: Connection) {
+  constructor(error: EngineError, label: string, connection?: Connection) {
     const { code, message, reported } = error;
-    super(code, place, (message.includes('; ') ? undefined : sentences[code]) ?? message, reported);
+    super(code, label, (message.includes('; ') ? undefined : sentences[code]) ?? message, reported);
     this.retry = error instanceof ServerError ? error.retry : undefined;
     this.connection = connection;
   }
 }
 
-function failureOf(error: unknown, place: string, connection?: Connection): unknown {
-  return error instanceof EngineError ? new ServerFailure(error, place, connection) : error;
+function failureOf(error: unknown, label: string, connection?: Connection): unknown {
+  return error instanceof EngineError ? new ServerFailure(error, label, connection) : error;
 }

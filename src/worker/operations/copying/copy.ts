@@ -8,10 +8,10 @@ import { loadPg } from '../../postgresql/load-pg.ts';
 import { identityOf } from '../../sqlite/ordinary-file.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
+import { existingAt, locate } from '../files/locate.ts';
 import { type Reading, untilUnchanged } from '../files/open-to-read.ts';
 import { requireWhole } from '../files/page-counts.ts';
 import type { Rights } from '../files/partial-file.ts';
-import { existingAt, locate } from '../files/place.ts';
 import type { Progress } from '../progress.ts';
 import { CopyConnection } from './copy-connection.ts';
 import type { Source, StorePrint, StoreSize, Writer } from './ends.ts';
@@ -60,7 +60,7 @@ class Copy {
     const sources = this.#sources;
     const files = this.#locateFiles(); // what can be seen without a server
     const writer = await this.#openTarget(files);
-    for (const place of this.#given.sources) await this.#openSource(place);
+    for (const end of this.#given.sources) await this.#openSource(end);
     for (const source of sources) source.stores = await source.reader.stores();
     this.#choose(sources);
     if (this.#given.values) for (const source of sources) source.values = await source.reader.valueTotals();
@@ -83,7 +83,7 @@ class Copy {
     for (const { check } of sources) check();
     this.#progress.lastChance();
     await writer.finish(sources);
-    return { Path: writer.place, Stores: this.#meter.storesInAll, ...copied, LeftOut };
+    return { Path: writer.label, Stores: this.#meter.storesInAll, ...copied, LeftOut };
   }
 
   async close(): Promise<void> {
@@ -103,27 +103,27 @@ class Copy {
     });
   }
 
-  /** @param which - the same for all names of what lies at this place; values of a source that is named twice would get their references twice */
-  #note(role: 'source' | 'target', place: string, which: string): void {
+  /** @param which - the same for all names of what it labels; values of a source that is named twice would get their references twice */
+  #note(role: 'source' | 'target', label: string, which: string): void {
     const known = this.#ends.get(which);
-    if (known === role) throw isInvalid(place, 'this source is named twice; name it once');
-    if (known !== undefined) throw isInvalid(place, 'source and target are the same; name another target');
+    if (known === role) throw isInvalid(label, 'this source is named twice; name it once');
+    if (known !== undefined) throw isInvalid(label, 'source and target are the same; name another target');
     this.#ends.set(which, role);
   }
 
-  async #openSource(place: CopyEnd): Promise<void> {
+  async #openSource(end: CopyEnd): Promise<void> {
     const add = (source: Pick<Source, 'reader' | 'identity' | 'check'>) =>
       this.#sources.push({ ...source, stores: new Map(), values: undefined });
-    if (place.server !== undefined) {
-      const server = await this.#openServer('source', place.server);
+    if (end.server !== undefined) {
+      const server = await this.#openServer('source', end.server);
       const reader = new ServerReader(server, () => this.#meter.step());
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
-      const identity = `${databaseIdentity(place.server)} ${row?.[0]}`;
+      const identity = `${databaseIdentity(end.server)} ${row?.[0]}`;
       add({ reader, identity, check: () => {} });
       return;
     }
-    const { file: path } = place;
+    const { file: path } = end;
     const { database, check } = this.#read(path);
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(path);
@@ -149,9 +149,9 @@ class Copy {
   }
 
   async #openServer(role: 'source' | 'target', target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
-    const server = await CopyConnection.open(loadPg(this.#given.modules), target, role === 'source');
+    const server = await CopyConnection.open(loadPg(this.#given.searchPaths), target, role === 'source');
     this.#servers.push(server);
-    this.#note(role, server.place, await server.whichDatabase());
+    this.#note(role, server.label, await server.whichDatabase());
     return server;
   }
 
@@ -160,27 +160,27 @@ class Copy {
     const wanted = this.#given.stores && new Set(this.#given.stores);
     const chosen = new Map<string, string>();
     for (const { reader, stores } of sources) {
-      const { place } = reader;
+      const { label } = reader;
       for (const [name, { trouble }] of stores) {
         if (wanted?.has(name) === false) {
           stores.delete(name);
           continue;
         }
         const what = `the store ${JSON.stringify(name)}`;
-        if (trouble !== undefined) throw new OperationError('database-corrupt', place, `${what} ${trouble}`);
+        if (trouble !== undefined) throw new OperationError('database-corrupt', label, `${what} ${trouble}`);
         const other = chosen.get(name);
         if (other !== undefined) {
           const detail = `${what} is in '${other}' too; name the stores to copy, and copy the sources one by one`;
-          throw isInvalid(place, detail);
+          throw isInvalid(label, detail);
         }
-        chosen.set(name, place);
+        chosen.set(name, label);
       }
     }
     for (const name of wanted ?? []) {
       if (chosen.has(name)) continue;
       const where = sources.length > 1 ? 'in these sources' : 'in this source';
       const detail = `there is no store ${JSON.stringify(name)} ${where}`;
-      throw isInvalid(sources[0]?.reader.place ?? '', detail);
+      throw isInvalid(sources[0]?.reader.label ?? '', detail);
     }
   }
 
@@ -189,7 +189,7 @@ class Copy {
     const leftOut = sum(this.#sources.map(({ reader }) => reader.leftOut ?? 0));
     if (leftOut === 0 || found > 0) return leftOut;
     const detail = 'nothing that is in this file can be read; restore a backup';
-    throw new OperationError('database-corrupt', this.#sources[0]?.reader.place ?? '', detail);
+    throw new OperationError('database-corrupt', this.#sources[0]?.reader.label ?? '', detail);
   }
 
   // ---- copying ---------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ class Copy {
         const detail =
           `not all ${what} of the store ${JSON.stringify(name)} can be found by its name; 'verify' says more, ` +
           'and salvaging leaves them out';
-        throw new OperationError('database-corrupt', source.reader.place, detail);
+        throw new OperationError('database-corrupt', source.reader.label, detail);
       }
       await writer.copyStores(source, found);
       this.#meter.stores += stores.length;
@@ -227,8 +227,8 @@ function whichFile(path: string): string {
   return found === undefined ? path : `${found.dev} ${found.ino}`;
 }
 
-function isInvalid(place: string, detail: string): OperationError {
-  return new OperationError('invalid-argument', place, detail);
+function isInvalid(label: string, detail: string): OperationError {
+  return new OperationError('invalid-argument', label, detail);
 }
 
 function sum(numbers: readonly number[]): number {

@@ -34,7 +34,7 @@ export function noRowsOf(stores: readonly string[]): Map<string, StorePrint> {
   return new Map(stores.map((store) => [store, { snapshots: noRows(), patches: noRows(), records: noRows() }]));
 }
 
-/** Rows are added in their order: each counts with its place in it. */
+/** Rows are added in their order: each counts with its ordinal. */
 export function addRow(print: RowsPrint, kind: Kind, { name, data }: Omit<StoredRow, 'store'>): void {
   const digest = kind === 'snapshots' ? digestOf(data) : sha256(data);
   addDigest(print, kind === 'records' ? sha256(String(name)) : name, data.byteLength, digest);
@@ -50,8 +50,8 @@ export function addDigest(print: RowsPrint, name: number | string, bytes: number
   print.digest += BigInt(`0x${sha256(`${print.count} ${name} ${digest}`).slice(0, DIGITS)}`);
 }
 
-/** The same as SQL, of all rows of a store: `place` is the number of a row in their order, from 1 on. */
-export function digestOfRows(place: string, name: string, bytes: string): string {
-  const digest = sha256OfText(`${place} || ' ' || ${name} || ' ' || ${sha256Of(bytes)}`);
+/** The same as SQL, of all rows of a store: `ordinal` is the number of a row in their order, from 1 on. */
+export function digestOfRows(ordinal: string, name: string, bytes: string): string {
+  const digest = sha256OfText(`${ordinal} || ' ' || ${name} || ' ' || ${sha256Of(bytes)}`);
   return `sum(('x' || left(${digest}, ${DIGITS}))::bit(${DIGITS * 4})::bigint)`;
 }

@@ -47,7 +47,7 @@ export type Series<T> = Iterable<T> | AsyncIterable<T>;
 /** Something to read: as it is at one moment, if it is what is copied. */
 export interface Reader {
   /** As messages name it. */
-  readonly place: string;
+  readonly label: string;
   /** How many rows it has left out so far because they can't be read, or at least as many. */
   readonly leftOut?: number;
   stores(): Promise<Map<string, StoreSize>>;
@@ -57,7 +57,7 @@ export interface Reader {
   prints(stores: readonly string[]): Promise<Map<string, StorePrint>>;
   /**
    * Some at a time, one store after the other: patches in the order of their numbers, records in the order in which they were made.
-   * Small stores are read together, since a round trip for each takes longer.
+   * Small stores are read together, because a round trip for each takes longer.
    */
   rows(kind: Kind, stores: readonly string[]): Series<StoredRow[]>;
   /** All of them, some at a time. */
@@ -68,7 +68,7 @@ export interface Reader {
 /** A source of stores, by which a copy that was cut off is known again. */
 export interface Source {
   reader: Reader;
-  /** Not the place alone: at another time or on another machine another file may have that. */
+  /** Not the label alone: at another time or on another machine another file may have that. */
   identity: string;
   /** What is to be copied of it. */
   stores: Map<string, StoreSize>;
@@ -80,7 +80,7 @@ export interface Source {
 
 /** Where stores are written to. What is written it compares with the source before it is committed. */
 export interface Writer {
-  readonly place: string;
+  readonly label: string;
   /** Refuses what can't be copied; nothing is written if it does. */
   begin(sources: readonly Source[]): Promise<void>;
   /** Before the stores of the source: so whoever finds a store finds its values. Returns how many there are. */

@@ -29,7 +29,7 @@ export class FileReader extends RowReader {
           await this.pause();
         }
       } catch (error) {
-        throw toFailure(error, this.place);
+        throw toFailure(error, this.label);
       }
       this.#requireAll(table, found);
     }
@@ -41,7 +41,7 @@ export class FileReader extends RowReader {
     const [all] = this.query(`SELECT count(*) AS rows FROM ${table} NOT INDEXED`);
     if (all?.rows === found) return;
     const detail = `the index of the table '${table}' does not fit it; 'verify' says more, and salvaging reads it without the index`;
-    throw new OperationError('database-corrupt', this.place, detail);
+    throw new OperationError('database-corrupt', this.label, detail);
   }
 
   #add(sizes: Map<string, StoreSize>, table: Table, { id, rows, bytes, odd }: Row): void {
@@ -63,7 +63,7 @@ export class FileReader extends RowReader {
     const totals = await super.valueTotals();
     if (totals.count === countOf(this.statements.database, 'blobs')) return totals;
     const detail = "there are values that no provider writes; 'verify' says which, and salvaging leaves them out";
-    throw new OperationError('database-corrupt', this.place, detail);
+    throw new OperationError('database-corrupt', this.label, detail);
   }
 
   protected override list(table: Table, store: string, after: string, most: number): Row | undefined {
@@ -73,8 +73,8 @@ export class FileReader extends RowReader {
     const { usual, name } = forms[table];
     // as one term: no index is searched by the bounds that it names
     const where = `${table} WHERE ${which} AND +(${usual})`;
-    const place = table === 'patches' ? 'clock' : 'rowid';
-    return this.query(listing('rowid', `length(data) + length(${name})`, place, where), id, after, most)[0];
+    const position = table === 'patches' ? 'clock' : 'rowid';
+    return this.query(listing('rowid', `length(data) + length(${name})`, position, where), id, after, most)[0];
   }
 
   protected override read(table: Table, columns: string, rows: string): Row[] {

@@ -8,9 +8,9 @@ import { checkSchema, createRecords, createTables, hasAllTables } from '../../sq
 import { Statements } from '../../sqlite/statements.ts';
 import { removeStore, storesOf } from '../../sqlite/whole-stores.ts';
 import { OperationError, toFailure } from '../failure.ts';
+import { existingAt } from '../files/locate.ts';
 import { BUSY_MS, openLocked } from '../files/open.ts';
 import { PartialFile, type Rights, refuseForeignLog } from '../files/partial-file.ts';
-import { existingAt } from '../files/place.ts';
 import { keepsLog } from '../files/replace-file.ts';
 import { compareStores, compareValues } from './compare.ts';
 import { kinds, type Source, type StorePrint, type Writer } from './ends.ts';
@@ -25,7 +25,8 @@ const insertions = {
 };
 
 export class FileWriter implements Writer {
-  readonly place: string;
+  /** Its path. */
+  readonly label: string;
   readonly #overwrite: boolean;
   readonly #meter: Meter;
   readonly #rights: Rights | undefined;
@@ -35,14 +36,14 @@ export class FileWriter implements Writer {
 
   /** @param rights - of the files that it is made from, if there are any */
   constructor(path: string, rights: Rights | undefined, overwrite: boolean, meter: Meter) {
-    this.place = path;
+    this.label = path;
     this.#rights = rights;
     this.#overwrite = overwrite;
     this.#meter = meter;
   }
 
   get #reader(): FileReader {
-    return new FileReader(this.#opened, this.place, () => this.#meter.step());
+    return new FileReader(this.#opened, this.label, () => this.#meter.step());
   }
 
   get #opened(): Database {
@@ -53,11 +54,11 @@ export class FileWriter implements Writer {
   async begin(sources: readonly Source[]): Promise<void> {
     this.#try(() => {
       // it may have come, or been moved away, while the sources were read
-      if (existingAt(this.place) === undefined) {
-        refuseForeignLog(this.place);
-        this.#partial = new PartialFile(this.place, this.#meter.bytesInAll + leastOverhead(sources), this.#rights);
+      if (existingAt(this.label) === undefined) {
+        refuseForeignLog(this.label);
+        this.#partial = new PartialFile(this.label, this.#meter.bytesInAll + leastOverhead(sources), this.#rights);
       }
-      const database = openLocked(this.#partial?.path ?? this.place, 'mode=rw', BUSY_MS, (database) => {
+      const database = openLocked(this.#partial?.path ?? this.label, 'mode=rw', BUSY_MS, (database) => {
         // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.
         // One that is there keeps the journal that it has; EXTRA: also the end of a rollback journal is on the disk
         if (this.#partial !== undefined) database.exec('PRAGMA journal_mode = MEMORY');
@@ -74,7 +75,7 @@ export class FileWriter implements Writer {
       const records = new Records(statements);
       const present = storesOf(statements, records);
       const replaced = present.filter((name) => sources.some(({ stores }) => stores.has(name)));
-      if (replaced[0] !== undefined && !this.#overwrite) throw isThere(this.place, replaced[0]);
+      if (replaced[0] !== undefined && !this.#overwrite) throw isThere(this.label, replaced[0]);
       for (const name of replaced) removeStore(name, statements, records);
     });
   }
@@ -117,9 +118,9 @@ export class FileWriter implements Writer {
         const reported = reportedOf(error);
         if (primaryCode(reported) !== CONSTRAINT) throw error;
         // what was there of its store is deleted, as far as the index of this file leads to it
-        const orHere = this.#partial === undefined ? `, or '${this.place}' hides one` : '';
+        const orHere = this.#partial === undefined ? `, or '${this.label}' hides one` : '';
         const detail = `a row is there twice${orHere}: the index of a table does not fit it; 'verify' says more, and salvaging reads it without the index`;
-        throw new OperationError('database-corrupt', reader.place, detail, reported);
+        throw new OperationError('database-corrupt', reader.label, detail, reported);
       }
     });
     await this.#meter.add(rows.reduce((sum, { data }) => sum + data.byteLength, 0));
@@ -150,7 +151,7 @@ export class FileWriter implements Writer {
     try {
       write();
     } catch (error) {
-      throw this.#partial?.failureOf(error) ?? toFailure(error, this.place);
+      throw this.#partial?.failureOf(error) ?? toFailure(error, this.label);
     }
   }
 }
@@ -161,7 +162,7 @@ function leastOverhead(sources: readonly Source[]): number {
   return sizes.reduce((sum, [name, { patches, records }]) => sum + (patches + records) * 2 * (name.length + 8), 0);
 }
 
-export function isThere(place: string, name: string): OperationError {
+export function isThere(label: string, name: string): OperationError {
   const detail = `the store ${JSON.stringify(name)} is there already; it was left as it is: Overwrite replaces it`;
-  return new OperationError('file-exists', place, detail);
+  return new OperationError('file-exists', label, detail);
 }

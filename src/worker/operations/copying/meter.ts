@@ -20,7 +20,7 @@ export class Meter {
   stores = 0;
   storesInAll = 0;
 
-  /** @param cut - ends what can't be waited for, since the caller wants no more */
+  /** @param cut - ends what can't be waited for, because the caller wants no more */
   constructor(progress: Progress, cut: () => void) {
     this.progress = progress;
     let stoppedAt: number | undefined;

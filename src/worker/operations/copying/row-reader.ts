@@ -52,12 +52,12 @@ export const forms: Record<Table, Form> = {
 
 export const tableOf = { snapshots: 'snapshots', patches: 'patches', records: 'sds_records' } as const;
 
-/** Lists the rows behind a place in their order, each with what it takes: all in one text, where a row takes a few bytes. */
-export function listing(row: string, bytes: string, place: string, where: string): string {
+/** Lists the rows behind a position in their order, each with what it takes: all in one text, where a row takes a few bytes. */
+export function listing(row: string, bytes: string, position: string, where: string): string {
   return (
-    "SELECT group_concat(row || ' ' || bytes, ',' ORDER BY place) AS rows, count(*) AS count, CAST(max(place) AS TEXT) AS last " +
-    `FROM (SELECT ${row} AS row, ${bytes} AS bytes, ${place} AS place FROM ${where} ` +
-    `AND ${place} > CAST(? AS NUMERIC) ORDER BY place LIMIT ?)`
+    "SELECT group_concat(row || ' ' || bytes, ',' ORDER BY position) AS rows, count(*) AS count, CAST(max(position) AS TEXT) AS last " +
+    `FROM (SELECT ${row} AS row, ${bytes} AS bytes, ${position} AS position FROM ${where} ` +
+    `AND ${position} > CAST(? AS NUMERIC) ORDER BY position LIMIT ?)`
   );
 }
 
@@ -73,14 +73,14 @@ const sizeOf = (listed: string) => Number(listed.slice(listed.indexOf(' '))) + L
 const rowOf = (listed: string) => listed.slice(0, listed.indexOf(' '));
 
 export abstract class RowReader implements Reader {
-  readonly place: string;
+  readonly label: string;
   protected readonly statements: Statements;
   protected readonly pause: () => Promise<void>;
 
   /** @param pause - called now and then in what takes long */
-  constructor(database: Database, place: string, pause: () => Promise<void>) {
+  constructor(database: Database, label: string, pause: () => Promise<void>) {
     this.statements = new Statements(database);
-    this.place = place;
+    this.label = label;
     this.pause = pause;
   }
 
@@ -95,7 +95,7 @@ export abstract class RowReader implements Reader {
     try {
       return this.statements.get(sql).all(...values);
     } catch (error) {
-      throw toFailure(error, this.place);
+      throw toFailure(error, this.label);
     }
   }
 

@@ -197,9 +197,9 @@ export class SalvageReader extends RowReader {
   }
 
   protected override list(table: Table, store: string, after: string, most: number): Row | undefined {
-    const place = table === 'patches' ? 'name' : 'row';
+    const position = table === 'patches' ? 'name' : 'row';
     const number = table === 'blobs' ? 0 : (this.#numbers.get(store) ?? -1);
-    const list = listing('row', 'bytes + length(name)', place, 'found WHERE kind = ? AND store = ?');
+    const list = listing('row', 'bytes + length(name)', position, 'found WHERE kind = ? AND store = ?');
     return firstRow(this.#found.prepare(list), table, number, after, most);
   }
 

@@ -31,14 +31,14 @@ const wholeValue = wholeOf('v', 'sds_value_chunks c WHERE c.hash = v.hash');
 const VALUE_COLUMNS = `hash, ${wholeValue.bytes}, ref_count, ${wholeValue.digest}`;
 
 export class ServerReader implements Reader {
-  readonly place: string;
+  readonly label: string;
   readonly #server: CopyConnection;
   readonly #pause: () => Promise<void>;
 
   constructor(server: CopyConnection, pause: () => Promise<void>) {
     this.#server = server;
     this.#pause = pause;
-    this.place = server.place;
+    this.label = server.label;
   }
 
   /** One moment for all that is read from now on; it lasts until the connection ends. */

@@ -13,9 +13,9 @@ const ROWS_A_READ = 4096;
 interface RowKind {
   table: string;
   order: string;
-  /** A row's place in that order as one value, the greatest of which is that of the last row. */
-  place: string;
-  /** The values of the columns by which it is ordered, from a parameter or literal that is a place. */
+  /** A row's position in that order as one value, the greatest of which is that of the last row. */
+  position: string;
+  /** The values of the columns by which it is ordered, from a parameter or literal that is a position. */
   valuesOf: (parameter: string) => string;
   beforeAll: string;
   /** As which bytes it is read and what these stand for, and as which it is digested: see `addDigest`. */
@@ -30,7 +30,7 @@ const DIGITS = 19;
 export const patchRows: RowKind = {
   table: 'sds_patches',
   order: 'clock',
-  place: 'clock',
+  position: 'clock',
   valuesOf: (parameter) => `${parameter}::bigint`,
   beforeAll: '-9223372036854775808', // also before rows that another program has added
   name: "convert_to(clock::text, 'UTF8')",
@@ -42,7 +42,7 @@ export const patchRows: RowKind = {
 export const recordRows: RowKind = {
   table: 'sds_records',
   order: 'position, key',
-  place: `lpad(position::text, ${DIGITS}, '0') || encode(key, 'hex') COLLATE "C"`,
+  position: `lpad(position::text, ${DIGITS}, '0') || encode(key, 'hex') COLLATE "C"`,
   valuesOf: (parameter) =>
     `substr(${parameter}, 1, ${DIGITS})::bigint, decode(substr(${parameter}, ${DIGITS + 1}), 'hex')`,
   beforeAll: '0'.repeat(DIGITS),
@@ -59,7 +59,7 @@ export const recordRows: RowKind = {
  */
 export async function* printRows(
   server: CopyConnection,
-  { table, order, place, valuesOf, beforeAll, digestedName }: RowKind,
+  { table, order, position, valuesOf, beforeAll, digestedName }: RowKind,
   stores?: readonly string[],
 ): AsyncGenerator<[store: string, RowsPrint]> {
   const where =
@@ -71,7 +71,7 @@ export async function* printRows(
   const most = stores === undefined || stores.length === 1 ? ROWS_A_PAGE : 'ALL';
   for (let [after, before] = [['', beforeAll], '0']; ; ) {
     const rows = await server.rows(
-      `SELECT store_id, max(${place}), max(ordinal), count(*), sum(octet_length(data)), ${digest} FROM (` +
+      `SELECT store_id, max(${position}), max(ordinal), count(*), sum(octet_length(data)), ${digest} FROM (` +
         'SELECT *, CASE store_id WHEN $1 THEN $3::bigint ELSE 0 END + ' +
         `row_number() OVER (PARTITION BY store_id ORDER BY ${order}) AS ordinal FROM (` +
         `SELECT * FROM ${table} WHERE ${where} ORDER BY store_id, ${order} LIMIT ${most}` +
@@ -92,13 +92,13 @@ export async function* printRows(
 /** Those of these stores in their order, some at a time, one store after the other; several stores are small. */
 export async function* readRows(
   server: CopyConnection,
-  { table, order, place, valuesOf, beforeAll, name, nameOf }: RowKind,
+  { table, order, position, valuesOf, beforeAll, name, nameOf }: RowKind,
   stores: readonly string[],
 ): AsyncGenerator<StoredRow[]> {
   const isOne = stores.length === 1;
   // as many as begin within a piece
   const bytesBefore = `sum(octet_length(data)) OVER (ORDER BY store_id, ${order}) - octet_length(data)`;
-  const columns = ["convert_to(store_id, 'UTF8')", `convert_to((${place})::text, 'UTF8')`, name, 'data'];
+  const columns = ["convert_to(store_id, 'UTF8')", `convert_to((${position})::text, 'UTF8')`, name, 'data'];
   for (let after = beforeAll; ; ) {
     const rows: StoredRow[] = [];
     await server.use((connection) => {

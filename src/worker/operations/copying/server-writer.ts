@@ -31,7 +31,7 @@ const MOST_ROWS = 4096;
 const MOST_BYTES = 1024 * 1024;
 
 export class ServerWriter implements Writer {
-  readonly place: string;
+  readonly label: string;
   readonly #reader: ServerReader;
   readonly #server: CopyConnection;
   readonly #overwrite: boolean;
@@ -39,7 +39,7 @@ export class ServerWriter implements Writer {
 
   constructor(server: CopyConnection, overwrite: boolean, meter: Meter) {
     this.#server = server;
-    this.place = server.place;
+    this.label = server.label;
     this.#reader = new ServerReader(server, () => meter.step());
     this.#overwrite = overwrite;
     this.#meter = meter;
@@ -68,14 +68,14 @@ export class ServerWriter implements Writer {
       );
       if (owned !== undefined) throw this.#isOwned(names.get(String(owned[0])));
       const [present] = this.#overwrite || isBegun ? [] : await this.#present(names);
-      if (present !== undefined) throw isThere(this.place, present);
+      if (present !== undefined) throw isThere(this.label, present);
       await this.#meter.step();
     }
   }
 
   #isOwned(name: string | undefined): OperationError {
     const detail = `the store ${JSON.stringify(name)} is open in a provider, of this process or another; close it there first`;
-    return new OperationError('fenced', this.place, detail);
+    return new OperationError('fenced', this.label, detail);
   }
 
   async #present(names: ReadonlyMap<string, string>): Promise<Set<string>> {
@@ -94,7 +94,7 @@ export class ServerWriter implements Writer {
       this.#meter.done = done;
       const [begun] = await this.#server.run({
         text: "INSERT INTO sds_copies (source, place, print) VALUES ($1, $2, '') ON CONFLICT (source) DO NOTHING",
-        values: [key, source.reader.place],
+        values: [key, source.reader.label],
       });
       if (source.values === undefined) return 0;
       if (begun?.count === 1) {
@@ -148,7 +148,7 @@ export class ServerWriter implements Writer {
       const isSame = ([name, print]: [string, StorePrint]) => storeDifference(print, found.get(name)) === undefined;
       const same = new Set([...group].filter(isSame).map(([name]) => name));
       const changed = [...present].find((name) => !same.has(name));
-      if (changed !== undefined && !this.#overwrite) throw isThere(this.place, changed);
+      if (changed !== undefined && !this.#overwrite) throw isThere(this.label, changed);
       for (const name of same) await this.#meter.add(source.stores.get(name)?.bytes ?? 0);
       const copied = new Map([...group].filter(([name]) => !same.has(name)));
       const written = new Map(Array.from(copied.keys(), (name) => [name, storedName(name)]));

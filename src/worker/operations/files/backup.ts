@@ -10,14 +10,14 @@ import { backup as copyDatabase } from '../../sqlite/node-sqlite.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
+import { locate } from './locate.ts';
 import { type Reading, withReading } from './open-to-read.ts';
 import { pragmaOf, requireWhole } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
-import { locate } from './place.ts';
 import { ownedLike, placeFor, putInPlace } from './replace-file.ts';
 import { faultsIn } from './structure.ts';
 
-/** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
+/** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and gives way to traffic. */
 const PIECE_BYTES = 4 * 1024 * 1024;
 
 export async function backup(given: Operations['backup']['given'], progress: Progress): Promise<SDS_BackupResult> {

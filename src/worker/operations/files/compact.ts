@@ -5,9 +5,9 @@ import { performance } from '../../../protocol/surroundings.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
+import { locate } from './locate.ts';
 import { pageCounts, requireWhole } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
-import { locate } from './place.ts';
 import { keepsLog, leaveLogMode, openAlone, ownedLike, putInstead } from './replace-file.ts';
 
 export function compact({ path }: { path: string }, progress: Progress): SDS_CompactResult {

@@ -91,7 +91,7 @@ function removeLeftover(stem: string, now: number, isOfThisKernel: boolean): voi
 /** Held by this thread, held by another, or on a file system that knows no locks. */
 type Lock = Database | 'held' | 'unknown';
 
-/** A lock of SQLite, since Node has none; nothing is written to the file. */
+/** A lock of SQLite, because Node has none; nothing is written to the file. */
 function lockFile(path: string): Lock {
   let database: Database | undefined;
   try {

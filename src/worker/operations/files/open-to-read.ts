@@ -15,8 +15,8 @@ import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { identityOf } from '../../sqlite/ordinary-file.ts';
 import { refusedLog } from '../../sqlite/refused-access.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
+import { locate } from './locate.ts';
 import { BUSY_MS, openLocked } from './open.ts';
-import { locate } from './place.ts';
 
 /** As SQLite's URLs have it: with the locks of any reader, or without a lock, what the file holds and not what a log does. */
 type ReadMode = 'mode=ro' | 'immutable=1';

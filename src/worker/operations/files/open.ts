@@ -55,7 +55,7 @@ function openOnce(path: string, parameters: string, waitMs: number, lock: (datab
     try {
       lock(database);
     } finally {
-      // also if it has failed: that says nothing about the new file
+      // even if it has failed: that says nothing about the new file
       refuseAnother(before, identityOf(path));
     }
     database.exec(`PRAGMA busy_timeout = ${waitMs}`);

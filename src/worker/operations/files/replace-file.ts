@@ -6,9 +6,9 @@ import { toEngineError } from '../../sqlite/errors.ts';
 import { firstValue, keepsStatementsOpen, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { identityOf, isSame, removeFile } from '../../sqlite/ordinary-file.ts';
 import { OperationError, toFailure } from '../failure.ts';
+import { existingAt } from './locate.ts';
 import { isBusy, openFile, openLocked } from './open.ts';
 import { type PartialFile, refuseForeignLog } from './partial-file.ts';
-import { existingAt } from './place.ts';
 
 /** What is at the target of a copy; what would forbid putting the copy there is said before the work is done. */
 export function placeFor(source: string, target: string, overwrite: boolean): Stats | undefined {
@@ -130,7 +130,7 @@ export function keepsLog(path: string): void {
   }
 }
 
-/** The same owner as the file that it takes the place of; done first, since it may not be permitted. */
+/** The same owner as the file that it takes the place of; done first, because it may not be permitted. */
 export function ownedLike(path: string, { uid, gid }: Stats): void {
   const now = statSync(path);
   if (now.uid !== uid || now.gid !== gid) chownSync(path, uid, gid);

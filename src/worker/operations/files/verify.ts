@@ -9,9 +9,9 @@ import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { eachStore, THIS_STORE } from './each-store.ts';
 import { Findings } from './findings.ts';
+import { locate } from './locate.ts';
 import { type Reading, withReading } from './open-to-read.ts';
 import { cutBy, missingBytes, pragmaOf } from './page-counts.ts';
-import { locate } from './place.ts';
 import { faultsIn } from './structure.ts';
 import { checkValues, countOf } from './verify-values.ts';
 
@@ -71,7 +71,7 @@ function checkAll(reading: Reading, findings: Findings, checked: Checked, progre
     finding(findings, () => {
       const { kind, table } = form;
       if (table === 'sds_records' && !hasRecords(database)) return;
-      checked[kind] = countOf(database, table); // also if not all of them can be read
+      checked[kind] = countOf(database, table); // even if not all of them can be read
       checkTypes(reading, form, checked[kind], findings, progress);
     });
   }

@@ -41,7 +41,7 @@ async function answer({ operation, given }: OperationRequest, progress: Progress
   try {
     return { kind: 'done', result: await (runs[operation] as Run<object>)(given, progress) };
   } catch (error) {
-    // what was cut off since the caller wants no more fails in many ways
+    // what was cut off because the caller wants no more fails in many ways
     if (progress.isStopped) return { kind: 'stopped' };
     const failure = toFailure(error, given.path);
     if (!(failure instanceof OperationError)) throw failure;
