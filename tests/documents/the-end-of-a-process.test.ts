@@ -191,6 +191,25 @@ it('process.exit() while the file can not be had: documents that fail are waited
   expect(tried).toBeLessThan(50);
 });
 
+it('process.exit() by whoever hears of another call that has failed in the same moment: the document has its last attempt', async () => {
+  const file = freshFile();
+  const ended = await runEditor(
+    `${watched}
+    ${locked}
+    persistence.storeUpdate('first', new Uint8Array([0, 0])).catch(() => {}); // meanwhile the others are gathered
+    setImmediate(() => {
+      persistence.storeUpdate('other', new Uint8Array([0, 0])).catch(() => {
+        lock.exec('COMMIT');
+        process.exit(0);
+      });
+      type(doc, 'typed');
+    });`,
+    file,
+  );
+  expect(ended).toMatchObject({ code: 0, signal: null });
+  expect(await storedText(file)).toBe('typed');
+});
+
 it('process.exit() while destroy() is still closing others: what it could not store is said, for nobody hears it reject', async () => {
   const ended = await runEditor(
     `${watched}
