@@ -342,8 +342,8 @@ export abstract class DocumentLog {
     const until = performance.now() + mostMs;
     try {
       const lacksSomething = this.isIncomplete || this.#isRefused || this.#hasFailedUnheard || this.#live.hasUntold;
-      if (!lacksSomething || this.#isLost) return true;
-      if (mostMs <= 0) return false;
+      if (!lacksSomething) return true;
+      if (mostMs <= 0 || this.#isLost) return false; // to have it again takes more than one turn
       const state = this.#live.state();
       for (let leftMs = mostMs; leftMs > 0; leftMs = until - performance.now()) {
         this.#isRefused = false;
