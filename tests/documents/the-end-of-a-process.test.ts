@@ -230,6 +230,25 @@ it('process.exit() while destroy() is still closing others: what it could not st
   });
 });
 
+it('a document that destroy() could not store is let go of, though the program keeps the persistence', async () => {
+  const ended = await runEditor(
+    `${watched.replace('const doc', 'let doc')}
+    ${locked}
+    type(doc, 'typed');
+    await persistence.destroy().catch(() => {});
+    const last = new WeakRef(doc);
+    doc = undefined;
+    for (let turns = 0; turns < 100 && last.deref() !== undefined; turns++) {
+      await new Promise(setImmediate);
+      gc();
+    }
+    console.log(last.deref() === undefined, persistence.provider === persistence);`,
+    freshFile(),
+    { flags: ['--expose-gc'] },
+  );
+  expect(ended).toMatchObject({ code: 0, stdout: 'database-busy\ntrue true\n' });
+});
+
 const isText = (file: string) => writeFileSync(file, 'this is a text, and no database');
 const isOfAnother = (file: string) => {
   const database = new DatabaseSync(file);
