@@ -343,7 +343,8 @@ export abstract class DocumentLog {
     try {
       const lacksSomething = this.isIncomplete || this.#isRefused || this.#hasFailedUnheard || this.#live.hasUntold;
       if (!lacksSomething) return true;
-      if (mostMs <= 0 || this.#isLost) return false; // to have it again takes more than one turn
+      // to have a lost one again takes more than one turn, and one that is closed takes nothing
+      if (mostMs <= 0 || this.#isLost || !this.mayStore) return false;
       const state = this.#live.state();
       for (let leftMs = mostMs; leftMs > 0; leftMs = until - performance.now()) {
         this.#isRefused = false;
