@@ -123,6 +123,7 @@ export abstract class DocumentLog {
 
   #beginAnew(): void {
     this.provider = this.#open();
+    this.#heardFailures = 0;
     this.#isLost = false;
     this.#isBehind = this.#live !== undefined; // the other process may have changed it
     if (this.#isBehind) void this.#completeLater();
@@ -133,6 +134,8 @@ export abstract class DocumentLog {
   /** The promise of the last append; appends in a row may share one. */
   #lastStored: Promise<void> | undefined;
   #rejections = 0;
+  /** How many rejections of its provider were heard of, or do not matter. */
+  #heardFailures = 0;
   /** Removals that have not failed, since which nothing was appended. */
   #removed = { times: 0 };
   /** How often it was asked to delete what is stored. */
@@ -164,6 +167,7 @@ export abstract class DocumentLog {
 
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
+    this.#heardFailures = this.provider.failedAppends;
     this.noteLoss(error, this.provider);
     if (this.#live === undefined) this.#isRefused = false; // nothing makes up for it, and it is told now
     if (this.isIncomplete) return; // it was told
@@ -327,13 +331,20 @@ export abstract class DocumentLog {
     await this.#complete();
   }
 
+  /** Whether an update has just failed that was not removed since: whoever hears of another call first may end the process. */
+  get #hasFailedUnheard(): boolean {
+    return this.provider.failedAppends > this.#heardFailures && !this.#isRemoved;
+  }
+
   /** As the process ends, where no promise is heard of any more. Returns whether it lacks nothing, after so long at most. */
   storeAtExit(mostMs: number): boolean {
     if (this.#live === undefined) return !this.#isRefused;
     const until = performance.now() + mostMs;
     try {
-      if (!(this.isIncomplete || this.#isRefused || this.#live.hasUntold) || this.#isLost) return true;
-      if (mostMs <= 0) return false;
+      const lacksSomething = this.isIncomplete || this.#isRefused || this.#hasFailedUnheard || this.#live.hasUntold;
+      if (!lacksSomething) return true;
+      // to have a lost one again takes more than one turn, and one that is closed takes nothing
+      if (mostMs <= 0 || this.#isLost || !this.mayStore) return false;
       const state = this.#live.state();
       for (let leftMs = mostMs; leftMs > 0; leftMs = until - performance.now()) {
         this.#isRefused = false;

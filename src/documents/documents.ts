@@ -223,6 +223,7 @@ export class Documents {
     this.#kept.clear();
     const ended = await Promise.allSettled(logs.map((log) => this.close(log))); // also of those that have left
     await this.anchor.close();
+    this.#open.clear(); // whoever keeps this one keeps no document that could not be stored
     all.delete(this.#self);
     if (all.size === 0) process.off('exit', storeAtExit);
     const lost = logs.flatMap((log, at) =>

@@ -285,6 +285,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#member.refusedWrites;
   }
 
+  /** @internal How many promises of patches were rejected since these could not be stored: likewise. */
+  get failedAppends(): number {
+    return this.#member.failedAppends;
+  }
+
   /** @internal As `loadStore`, with the bytes in a parcel, which belongs to the caller. */
   loadParcel(): Promise<StoreInParcel> {
     return this.#load('loadStore', undefined, IN_PARCEL);

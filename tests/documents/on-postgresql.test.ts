@@ -486,6 +486,36 @@ describeOnPostgresql('documents on a server', () => {
     expect(textOf(await persistenceOn(url).getYDoc('notes'))).toBe('typed');
   });
 
+  it('a document that was lost, and is not had again by the end of the process: stderr says so', async () => {
+    const url = await ownPlace();
+    const { promise: bound, resolve: isBound } = Promise.withResolvers<() => void>();
+    const ended = runEditor(
+      `
+      const onError = ({ code }) => {
+        console.log(code);
+        setImmediate(() => process.exit(0)); // in a later turn than that of the call
+      };
+      const persistence = new YjsPersistence(file, { Y, busyTimeoutMs: 60_000, onError });
+      const doc = new Y.Doc();
+      await persistence.bindState('notes', doc);
+      process.on('SIGUSR2', () => doc.getText('text').insert(0, 'typed'));
+      setInterval(() => console.log('bound'), 100);`,
+      url,
+      { onOutput: (output, kill) => output.includes('bound') && isBound(() => kill('SIGUSR2')) },
+    );
+    const goOn = await bound;
+    // as if another process had taken it over
+    await postgresqlServer.query('DELETE FROM sds_claims; UPDATE sds_holders SET fenced = true', [], databaseOf(url));
+    goOn();
+    expect(await ended).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/\nfenced\n$/),
+      stderr: expect.stringMatching(
+        /^.* an update of document "notes" in '[^']*' may not be stored as the process ends\n$/,
+      ),
+    });
+  });
+
   it('a document that was lost, and is open, but only read by its name: it is had again once it is free', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const persistence = persistenceOn(url, { leaseMs: 1000, busyTimeoutMs: 1000 });

@@ -191,6 +191,25 @@ it('process.exit() while the file can not be had: documents that fail are waited
   expect(tried).toBeLessThan(50);
 });
 
+it('process.exit() by whoever hears of another call that has failed in the same moment: the document has its last attempt', async () => {
+  const file = freshFile();
+  const ended = await runEditor(
+    `${watched}
+    ${locked}
+    persistence.storeUpdate('first', new Uint8Array([0, 0])).catch(() => {}); // meanwhile the others are gathered
+    setImmediate(() => {
+      persistence.storeUpdate('other', new Uint8Array([0, 0])).catch(() => {
+        lock.exec('COMMIT');
+        process.exit(0);
+      });
+      type(doc, 'typed');
+    });`,
+    file,
+  );
+  expect(ended).toMatchObject({ code: 0, signal: null });
+  expect(await storedText(file)).toBe('typed');
+});
+
 it('process.exit() while destroy() is still closing others: what it could not store is said, for nobody hears it reject', async () => {
   const ended = await runEditor(
     `${watched}
@@ -198,17 +217,38 @@ it('process.exit() while destroy() is still closing others: what it could not st
     type(doc, 'typed');
     void persistence.destroy();
     await persistence.writeState('notes', doc); // which is released, and the database is not
+    attempts = 0;
+    process.on('exit', () => console.log(attempts, 'in vain'));
     process.exit(0);`,
     freshFile(),
   );
   expect(ended).toEqual({
     code: 0,
     signal: null,
-    stdout: 'database-busy\n',
+    stdout: 'database-busy\n0 in vain\n',
     stderr: expect.stringMatching(
       /^\(SDS_PersistenceWarning\) an update of document "notes" in '[^']*' may not be stored as the process ends\n$/,
     ),
   });
+});
+
+it('a document that destroy() could not store is let go of, though the program keeps the persistence', async () => {
+  const ended = await runEditor(
+    `${watched.replace('const doc', 'let doc')}
+    ${locked}
+    type(doc, 'typed');
+    await persistence.destroy().catch(() => {});
+    const last = new WeakRef(doc);
+    doc = undefined;
+    for (let turns = 0; turns < 100 && last.deref() !== undefined; turns++) {
+      await new Promise(setImmediate);
+      gc();
+    }
+    console.log(last.deref() === undefined, persistence.provider === persistence);`,
+    freshFile(),
+    { flags: ['--expose-gc'] },
+  );
+  expect(ended).toMatchObject({ code: 0, stdout: 'database-busy\ntrue true\n' });
 });
 
 const isText = (file: string) => writeFileSync(file, 'this is a text, and no database');

@@ -418,3 +418,24 @@ it.each([
   expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
   expect(stderr).toMatch(/a call could not be carried out as the process ends: appendPatch/);
 });
+
+it('of calls that fail together, those are told that are not heard since the handler of the first one ends the process', async () => {
+  const { code, stdout, stderr } = await runProgram(
+    `
+    const heard = (end) => ({ code }) => { console.log(code); end?.(); };
+    const [first, second] = ['first', 'second'].map(
+      (id) => new SDS_DesktopPersistenceProvider(file, id, { BusyTimeoutMs: 50, Acknowledge: 'committed' }),
+    );
+    await Promise.all([first.ready(), second.ready()]);
+    lockFile(file);
+    first.appendPatch(new Uint8Array(10), 1).catch(() => {}); // meanwhile the others are gathered
+    await stayFor(new Promise((resolve) => setTimeout(resolve, 10)));
+    first.appendPatch(new Uint8Array(10), 2).catch(heard(() => process.exit(0)));
+    second.saveSnapshot(new Uint8Array(10), 1).catch(heard());
+    `,
+    freshFile(),
+    { flags: ['--disable-warning=ExperimentalWarning'] },
+  );
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'database-busy\n' });
+  expect(stderr).toMatch(/^.* a call could not be carried out as the process ends: saveSnapshot .*\n$/);
+});

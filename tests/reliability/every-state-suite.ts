@@ -86,6 +86,7 @@ export function describeEveryState(engine: Engine): void {
         'sharesDatabaseWith',
         'mayComeFree',
         'refusedWrites',
+        'failedAppends',
       ];
       expect(names.filter((name) => !others.includes(name)).sort()).toEqual(Object.keys(methods).sort());
     });

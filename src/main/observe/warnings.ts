@@ -44,15 +44,21 @@ export function warnOfFailure(dbPath: string, storeId: string, error: SDS_Persis
   once(said, 'SDS_WRITE_FAILED', `${code} ${storeId} ${dbPath}`, warning);
 }
 
-/** Calls that have failed since the last microtask: if the process ends before the next one, their rejections reach nobody. */
+/** Calls that have failed: if the process ends before the microtask of each, their rejections reach nobody. */
 const unheard: (() => void)[] = [];
 
-/** A call has failed: that is said if its rejection reaches nobody any more, as the process ends. */
+/**
+ * A call has failed: that is said if its rejection reaches nobody any more, as the process ends. Called right before it is rejected: whoever
+ * hears of the one before, and ends the process, keeps this one from being heard.
+ */
 export function warnOfLoss(dbPath: string, storeId: string, { code, message }: SDS_PersistenceError): void {
   const warning = `a call could not be carried out as the process ends: ${message}`;
   const say = () => once(said, 'SDS_WRITE_FAILED at exit', `${code} ${storeId} ${dbPath}`, warning);
   if (isAtEnd()) say();
-  else if (unheard.push(say) === 1) void soon(() => unheard.splice(0));
+  else {
+    unheard.push(say);
+    void soon(() => unheard.shift());
+  }
 }
 
 /** The process ends: what was left to a turn that does not come is said. */

@@ -59,6 +59,8 @@ export class Member {
   collisions = 0;
   /** Writes that were refused for want of room. */
   refusedWrites = 0;
+  /** Promises of patches that were rejected since these could not be stored. */
+  failedAppends = 0;
   readonly failures = new Failures();
   /** What all providers of its store have in common. */
   readonly store: Store;
@@ -205,7 +207,8 @@ export class Member {
     const { operation, key } = call;
     this.failed(operation, failure, at.place, isAcknowledged);
     const batch = isAcknowledged ? undefined : at.number;
-    if (operation === 'saveSnapshot') this.snapshotFailure = { failure, batch };
+    if (operation === 'appendPatch') this.failedAppends++;
+    else if (operation === 'saveSnapshot') this.snapshotFailure = { failure, batch };
     else if (operation === 'saveValue') this.failedSaves.add({ key, failure, batch }, at.heard);
     else if (operation === 'releaseValue' && (isAcknowledged || hadNoEffect)) this.failedSaves.released(key);
   }
