@@ -86,6 +86,18 @@ it('where a release was refused for that, the next one takes a reference that wa
   expect(carriedOutByTheNext()).toEqual(['appendPatch', 'releaseValue']);
 });
 
+it('where a release failed with a commit in doubt, the next worker refuses the one that is called again', () => {
+  batchOf(['saveValue', true], ['releaseValue', false], ['appendPatch', false], ['releaseValue', false]);
+  commitPoints[0] = 0;
+  let attempts = 0;
+  begin(() => {
+    if (attempts++ > 0) return new Promise(() => {});
+    throw Object.assign(new EngineError('io-error', { message: 'at the commit' }), { mayBeStored: true });
+  });
+  expect(attempts, 'the patch by itself').toBe(2);
+  expect(carriedOutByTheNext()).toEqual(['appendPatch']);
+});
+
 it('a call that was stored by itself has not failed, whatever trouble of the whole file comes behind it', () => {
   batchOf(['appendPatch', false], ['appendPatch', false]);
   commitPoints[0] = 0;
