@@ -72,6 +72,16 @@ it('a process that is stopped while one call waits: another one has not waited a
   expect(inVain.alongMs).toBeLessThan(waitedMs + 100);
 });
 
+it('a process that is stopped within an attempt goes on waiting', () => {
+  const inVain = new WaitedInVain();
+  inVain.came({ ...aCaller, BusyTimeoutMs: 1000 });
+  const stopped = () => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
+    throw new EngineError('database-busy', { message: 'database is locked' });
+  };
+  expect(patiently(stopped, inVain).next()).toMatchObject({ done: false });
+});
+
 it('an attempt to open a locked file goes on until it is free, though nothing else is called', async () => {
   const ended = await runProgram(
     `import { DatabaseSync } from 'node:sqlite';
@@ -116,6 +126,10 @@ it('what waits for a moment only takes no turn that it does not use: another fil
   const attempt = waiting(60_000).next().value as number;
   // a quarter of a millisecond for each of them would be 2500
   expect(attempt - performance.now()).toBeLessThan(1000);
+  // nor is such a call put off by others
+  for (let call = 0; call < 10_000; call++) waiting(60_000).next();
+  const last = waiting(500).next().value as number;
+  expect(last - performance.now()).toBeLessThan(1000);
 });
 
 it('the worker sleeps between two attempts, however long nothing else is called', async () => {
