@@ -14,6 +14,7 @@ import {
 } from '../../src/protocol/entries.ts';
 import { arenaBytesFor, SLAB_HEADER } from '../../src/protocol/slabs.ts';
 import { Batches } from '../../src/worker/batches.ts';
+import { BatchReader } from '../../src/worker/channel/batch-reader.ts';
 import { type Engine, EngineError, type Writes } from '../../src/worker/engine.ts';
 import { WaitedInVain } from '../../src/worker/patience.ts';
 import { aCaller } from '../support/a-caller.ts';
@@ -49,11 +50,17 @@ function begin(transact: Engine['transact']): void {
   for (let step = run.next(); step.done !== true && step.value === 0; ) step = run.next();
 }
 
+type Call = [operation: WriteOperation, isAcknowledged: boolean];
+
 /** Each is called by itself: `true` if its promise had resolved. */
-function batchOf(...calls: [operation: WriteOperation, isAcknowledged: boolean][]): void {
+function batchOf(...calls: Call[]): void {
+  batchAt(0, calls);
+}
+
+function batchAt(slab: number, calls: Call[]): void {
   const memory = { arena, sizeOf: () => 4096 } as unknown as ConstructorParameters<typeof BatchWriter>[0];
   const writer = new BatchWriter(memory);
-  writer.enter(0, { slabs: [], bytes: 0 } as unknown as Parameters<BatchWriter['enter']>[1]);
+  writer.enter(slab, { slabs: [], bytes: 0 } as unknown as Parameters<BatchWriter['enter']>[1]);
   for (const [settler, [operation, isAcknowledged]] of calls.entries()) {
     const [key, data] = [operation === 'appendPatch' ? '' : 'hash', new Uint8Array(1)];
     writer.write(operation, isAcknowledged ? ENTRY_ACKNOWLEDGED : 0, 1, settler, 1, data, 1, key, key.length);
@@ -149,4 +156,12 @@ it('a patch that a lost worker had found to be without effect has one where the 
   });
   expect(commitPoints[0]).toBe(1);
   expect(flagsOf(arena.cell(SLAB_HEADER >> 2)) & ENTRY_NO_EFFECT).toBe(0);
+});
+
+it('batches that are committed together are all carried out again where the first attempt was in vain', () => {
+  const slabs = [0, 4096, 8192];
+  for (const slab of slabs) batchAt(slab, [['appendPatch', false]]);
+  const calls = new BatchReader(arena, slabs, new Map([[1, aCaller]]));
+  expect(operationsIn(calls.attempt())).toHaveLength(3);
+  expect(operationsIn(calls.attempt())).toHaveLength(3);
 });
