@@ -188,6 +188,14 @@ describe('a thread that is blocked by several workers', () => {
     expect(end.value).toBe(!isInVain);
   });
 
+  it('gives one up that is at another piece of work at each look, and has finished none', () => {
+    let work = 0;
+    const waiting = waitingFor(() => work++);
+    expect(waiting.next().done).toBe(false);
+    expect(waiting.next().done).toBe(false);
+    expect(waiting.next()).toEqual({ done: true, value: false });
+  });
+
   it('gives none up for the time for which it was stopped, at whatever moment', () => {
     onceBlocked(() => stop(200));
     const waiting = waitingFor(() => undefined);

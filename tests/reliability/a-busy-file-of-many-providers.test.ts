@@ -47,6 +47,15 @@ it('one that has waited along goes, and those that are left want to wait for les
   expect(inVain.leftMs).toBe(0);
 });
 
+it('what is refused because a call before it has waited in vain does not wait as well', () => {
+  const inVain = new WaitedInVain();
+  inVain.came({ ...aCaller, BusyTimeoutMs: 60_000 });
+  const refused = () => {
+    throw new EngineError('database-busy', { message: 'the snapshot called before was not stored' }, true);
+  };
+  expect(() => patiently(refused, inVain).next()).toThrow('was not stored');
+});
+
 it('a process that is stopped while one call waits: another one has not waited along for all of that', () => {
   const inVain = new WaitedInVain();
   inVain.came({ ...aCaller, BusyTimeoutMs: 4000 });
