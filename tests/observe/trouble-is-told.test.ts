@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
+import { CONTROL_CELLS, PROGRESS } from '../../src/protocol/control.ts';
+import { Ring } from '../../src/protocol/ring.ts';
+import { Loop } from '../../src/worker/loop.ts';
 import { Program } from '../../torture/child-process.ts';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, freshFolder, patchOf } from '../support/files.ts';
@@ -97,4 +100,15 @@ it('each attempt to open is told by itself: one that fails with its error, and t
   await provider.ready();
   expect(opens.events).toEqual(['start', 'end', 'asyncStart', 'asyncEnd']);
   expect(opens.contexts[1]).toEqual({ Path: file, StoreId: 'store' });
+});
+
+it('a failure is told at once though nobody waits for what has failed', async () => {
+  const control = new Int32Array(new SharedArrayBuffer(4 * CONTROL_CELLS)); // nobody waits: WANTED_LATER
+  const nothing = () => undefined;
+  const work = { take: nothing, proceed: () => 0, waitsForPromise: false, pause: nothing, tidyUp: () => false };
+  const loop = new Loop(control, new Ring(control), work, 0, { isAlone: true });
+  const { value } = Atomics.waitAsync(control, PROGRESS, 0, 10_000);
+  loop.failed();
+  loop.progressed();
+  expect(await value).toBe('ok');
 });

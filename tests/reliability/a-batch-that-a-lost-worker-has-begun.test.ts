@@ -10,9 +10,11 @@ import {
   flagsOf,
   OUTCOME_OPEN,
   outcomeOf,
+  type WriteOperation,
 } from '../../src/protocol/entries.ts';
 import { arenaBytesFor, SLAB_HEADER } from '../../src/protocol/slabs.ts';
 import { Batches } from '../../src/worker/batches.ts';
+import { BatchReader } from '../../src/worker/channel/batch-reader.ts';
 import { type Engine, EngineError, type Writes } from '../../src/worker/engine.ts';
 import { WaitedInVain } from '../../src/worker/patience.ts';
 import { aCaller } from '../support/a-caller.ts';
@@ -48,11 +50,17 @@ function begin(transact: Engine['transact']): void {
   for (let step = run.next(); step.done !== true && step.value === 0; ) step = run.next();
 }
 
+type Call = [operation: WriteOperation, isAcknowledged: boolean];
+
 /** Each is called by itself: `true` if its promise had resolved. */
-function batchOf(...calls: [operation: 'saveValue' | 'appendPatch' | 'releaseValue', isAcknowledged: boolean][]): void {
+function batchOf(...calls: Call[]): void {
+  batchAt(0, calls);
+}
+
+function batchAt(slab: number, calls: Call[]): void {
   const memory = { arena, sizeOf: () => 4096 } as unknown as ConstructorParameters<typeof BatchWriter>[0];
   const writer = new BatchWriter(memory);
-  writer.enter(0, { slabs: [], bytes: 0 } as unknown as Parameters<BatchWriter['enter']>[1]);
+  writer.enter(slab, { slabs: [], bytes: 0 } as unknown as Parameters<BatchWriter['enter']>[1]);
   for (const [settler, [operation, isAcknowledged]] of calls.entries()) {
     const [key, data] = [operation === 'appendPatch' ? '' : 'hash', new Uint8Array(1)];
     writer.write(operation, isAcknowledged ? ENTRY_ACKNOWLEDGED : 0, 1, settler, 1, data, 1, key, key.length);
@@ -86,6 +94,18 @@ it('where a release was refused for that, the next one takes a reference that wa
   expect(carriedOutByTheNext()).toEqual(['appendPatch', 'releaseValue']);
 });
 
+it('where a release failed with a commit in doubt, the next worker refuses the one that is called again', () => {
+  batchOf(['saveValue', true], ['releaseValue', false], ['appendPatch', false], ['releaseValue', false]);
+  commitPoints[0] = 0;
+  let attempts = 0;
+  begin(() => {
+    if (attempts++ > 0) return new Promise(() => {});
+    throw Object.assign(new EngineError('io-error', { message: 'at the commit' }), { mayBeStored: true });
+  });
+  expect(attempts, 'the patch by itself').toBe(2);
+  expect(carriedOutByTheNext()).toEqual(['appendPatch']);
+});
+
 it('a call that was stored by itself has not failed, whatever trouble of the whole file comes behind it', () => {
   batchOf(['appendPatch', false], ['appendPatch', false]);
   commitPoints[0] = 0;
@@ -102,8 +122,8 @@ it('a call that was stored by itself has not failed, whatever trouble of the who
   expect(outcomes.map((outcome) => outcome === OUTCOME_OPEN)).toEqual([true, false]);
 });
 
-it('a call that was stored by itself is not carried out again with those behind it', () => {
-  batchOf(['appendPatch', false], ['releaseValue', false], ['appendPatch', false]);
+it('a call that was stored by itself is not carried out again with those behind it, which may rely on it', () => {
+  batchOf(['saveSnapshot', false], ['releaseValue', false], ['prunePatches', false]);
   commitPoints[0] = 0;
   let attempts = 0;
   begin((writes, { cells, index, value }) => {
@@ -119,7 +139,7 @@ it('a call that was stored by itself is not carried out again with those behind 
     cells[index] = value;
   });
   expect(commitPoints[0]).toBe(1);
-  expect(transactions).toEqual([['releaseValue'], ['appendPatch']]);
+  expect(transactions).toEqual([['releaseValue'], ['prunePatches']]);
 });
 
 it('a patch that a lost worker had found to be without effect has one where the next worker finds nothing in its way', () => {
@@ -136,4 +156,12 @@ it('a patch that a lost worker had found to be without effect has one where the 
   });
   expect(commitPoints[0]).toBe(1);
   expect(flagsOf(arena.cell(SLAB_HEADER >> 2)) & ENTRY_NO_EFFECT).toBe(0);
+});
+
+it('batches that are committed together are all carried out again where the first attempt was in vain', () => {
+  const slabs = [0, 4096, 8192];
+  for (const slab of slabs) batchAt(slab, [['appendPatch', false]]);
+  const calls = new BatchReader(arena, slabs, new Map([[1, aCaller]]));
+  expect(operationsIn(calls.attempt())).toHaveLength(3);
+  expect(operationsIn(calls.attempt())).toHaveLength(3);
 });

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { Channel } from '../../src/main/channel/channel.ts';
 import { PROGRESS } from '../../src/protocol/control.ts';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
+import { onceBlocked } from '../support/once-blocked.ts';
 import { runProgram } from '../support/programs.ts';
 
 /** Preloaded into each worker thread: ends it at its first INSERT, as a crash in native code would. */
@@ -164,22 +165,69 @@ describe('a thread that is blocked by several workers', () => {
     expect(waiting.next().done).toBe(false);
   });
 
+  it.each([
+    ['none up that gets on, however slowly', false],
+    ['one up of which one call after the other has waited in vain', true],
+  ])('gives %s', (_, isInVain) => {
+    const channel = new Channel();
+    const control = new Int32Array(channel.sharedWith(new SharedArrayBuffer(8)).control);
+    let looks = 0;
+    const isDone = () => {
+      if (++looks % 2 === 0) Atomics.add(control, PROGRESS, 1);
+      return looks > 20;
+    };
+    const waiting = channel.waiting(
+      isDone,
+      () => isInVain,
+      () => undefined,
+      100,
+      Number.POSITIVE_INFINITY,
+    );
+    let end = waiting.next();
+    while (!end.done) end = waiting.next();
+    expect(end.value).toBe(!isInVain);
+  });
+
+  it('gives one up that is at another piece of work at each look, and has finished none', () => {
+    let work = 0;
+    const waiting = waitingFor(() => work++);
+    expect(waiting.next().done).toBe(false);
+    expect(waiting.next().done).toBe(false);
+    expect(waiting.next()).toEqual({ done: true, value: false });
+  });
+
   it('gives none up for the time for which it was stopped, at whatever moment', () => {
+    onceBlocked(() => stop(200));
     const waiting = waitingFor(() => undefined);
     expect(waiting.next().done).toBe(false);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    stop(200);
     expect(waiting.next().done).toBe(false);
     expect(waiting.next().done).toBe(true); // all the same
   });
+
+  it('nor is what it was stopped for in a wait a part of the time that it may take in all', () => {
+    onceBlocked(() => stop(1500));
+    const waiting = waitingFor(() => undefined, Number.POSITIVE_INFINITY, 1500);
+    expect(waiting.next().done).toBe(false);
+    expect(waiting.next().done).toBe(false);
+  });
 });
 
-/** A worker that does not get on, and is waited for so long as two looks at it take. */
-function waitingFor(work: () => number | undefined): Generator<void, boolean, void> {
+function stop(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+/** A worker that does not get on, and is waited for so long as two looks at it take, if not said otherwise. */
+function waitingFor(
+  work: () => number | undefined,
+  patienceMs = 100,
+  totalMs = Number.POSITIVE_INFINITY,
+): Generator<void, boolean, void> {
   return new Channel().waiting(
     () => false,
     () => false,
     work,
-    100,
-    Number.POSITIVE_INFINITY,
+    patienceMs,
+    totalMs,
   );
 }

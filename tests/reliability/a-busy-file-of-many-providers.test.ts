@@ -47,6 +47,15 @@ it('one that has waited along goes, and those that are left want to wait for les
   expect(inVain.leftMs).toBe(0);
 });
 
+it('what is refused because a call before it has waited in vain does not wait as well', () => {
+  const inVain = new WaitedInVain();
+  inVain.came({ ...aCaller, BusyTimeoutMs: 60_000 });
+  const refused = () => {
+    throw new EngineError('database-busy', { message: 'the snapshot called before was not stored' }, true);
+  };
+  expect(() => patiently(refused, inVain).next()).toThrow('was not stored');
+});
+
 it('a process that is stopped while one call waits: another one has not waited along for all of that', () => {
   const inVain = new WaitedInVain();
   inVain.came({ ...aCaller, BusyTimeoutMs: 4000 });
@@ -70,6 +79,16 @@ it('a process that is stopped while one call waits: another one has not waited a
   const waitedMs = performance.now() - Number(secondAt) - 3000;
   inVain.begin(cellTime(Number(secondAt)), true);
   expect(inVain.alongMs).toBeLessThan(waitedMs + 100);
+});
+
+it('a process that is stopped within an attempt goes on waiting', () => {
+  const inVain = new WaitedInVain();
+  inVain.came({ ...aCaller, BusyTimeoutMs: 1000 });
+  const stopped = () => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
+    throw new EngineError('database-busy', { message: 'database is locked' });
+  };
+  expect(patiently(stopped, inVain).next()).toMatchObject({ done: false });
 });
 
 it('an attempt to open a locked file goes on until it is free, though nothing else is called', async () => {
@@ -116,6 +135,10 @@ it('what waits for a moment only takes no turn that it does not use: another fil
   const attempt = waiting(60_000).next().value as number;
   // a quarter of a millisecond for each of them would be 2500
   expect(attempt - performance.now()).toBeLessThan(1000);
+  // nor is such a call put off by others
+  for (let call = 0; call < 10_000; call++) waiting(60_000).next();
+  const last = waiting(500).next().value as number;
+  expect(last - performance.now()).toBeLessThan(1000);
 });
 
 it('the worker sleeps between two attempts, however long nothing else is called', async () => {

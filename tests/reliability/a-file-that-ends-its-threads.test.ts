@@ -25,7 +25,7 @@ const beginning = `
   let workers = 0;
   process.on('worker', () => workers++);
   const arm = () => writeFileSync(join(file, 'armed'), '');
-  const disarm = () => rmSync(join(file, 'armed'));
+  const disarm = () => rmSync(join(file, 'armed'), { force: true });
   const open = (name) => new SDS_DesktopPersistenceProvider(join(file, name + '.db'), 'store');
   const why = (error) => [error.code, error.message.replace(/^.*: /, ''), error.cause?.message];
   const others = Array.from({ length: 9 }, (_, i) => open(i));
@@ -103,5 +103,21 @@ describe('a file that ends its threads', () => {
     const counts = Array.from({ length: 9 }, (_, i) => rowsOf(join(folder, `${i}.db`)).patches.length);
     expect(new Set(counts).size).toBe(1);
     expect(rowsOf(join(folder, '0.db')).patches.at(-1)).toMatchObject({ clock: 1_000_001 });
+  });
+
+  it('once, and threads after that end before they begin: these ends are not counted as its own', async () => {
+    const { folder, told } = await run(`
+      const poison = open('poison');
+      await poison.ready();
+      arm();
+      const lasting = workers + 5;
+      process.on('worker', (worker) => {
+        disarm();
+        if (workers < lasting) void worker.terminate();
+      });
+      const told = [await stayFor(poison.appendPatch(patchOf(1), 1).then(() => 'done', why))];
+      await poison.close();`);
+    expect(told).toEqual(['done']);
+    expect(rowsOf(join(folder, 'poison.db')).patches).toHaveLength(1);
   });
 });

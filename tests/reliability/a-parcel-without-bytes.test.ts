@@ -17,6 +17,12 @@ it('a snapshot of no bytes is one all the same', () => {
   expect(written(seal([packOf(new Uint8Array())])).data).toEqual(new Uint8Array());
 });
 
+it('the bytes of a parcel are there for a second attempt, too', () => {
+  const bytes = written(seal([packOf(new Uint8Array(10))]));
+  expect(bytes.data).toEqual(new Uint8Array(10));
+  expect(bytes.data).toEqual(new Uint8Array(10));
+});
+
 it('the bytes of a parcel that nobody has opened are let go of with their call', async () => {
   const parcel = seal([packOf(new Uint8Array(10))]);
   const closed = once(parcel.port, 'close');

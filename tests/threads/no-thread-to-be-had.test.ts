@@ -121,6 +121,27 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
     }
   });
 
+  it('a thread that serves files of another worker stays for them, though its own are closed', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      `import { once } from 'node:events';
+      ${beginning}
+      const [a, b, c] = [open('a'), open('b'), open('c')];
+      await Promise.all([a, b, c].map((provider) => provider.ready()));
+      removeFolder();
+      const [, second, third] = workers;
+      await endThread(second);
+      await b.appendPatch(patchOf(1), 1);
+      await a.close();
+      await c.close();
+      await stayFor(once(third, 'exit')); // that of the first would have ended before
+      await b.appendPatch(patchOf(2), 2);
+      console.log(workers.size);
+      await b.close();`,
+      freshFolder(),
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '1\n', stderr: '' });
+  });
+
   it('checkpoints of a file are counted with the worker that serves it, although another one lends the thread', async () => {
     const { code, stdout, stderr } = await runProgram(
       `${beginning}

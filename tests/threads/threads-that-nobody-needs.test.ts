@@ -41,13 +41,17 @@ third.appendPatch(patchOf(3), 3).catch(() => {});`,
   expect(rowsOf(file).patches).toHaveLength(3);
 });
 
-it('as long as it has a file it stays, however long nothing is called', async () => {
+it('as long as it has a file, or gets one in time, it stays, however long nothing is called', async () => {
   const file = freshFile();
   const ended = await runProgram(
     `${watching}
-const kept = new SDS_DesktopPersistenceProvider(file, 'store');
+const open = () => new SDS_DesktopPersistenceProvider(file, 'store');
+const first = open();
 const closed = new SDS_DesktopPersistenceProvider(file + '.closed', 'store');
-await Promise.all([kept.ready(), closed.ready()]);
+await Promise.all([first.ready(), closed.ready()]);
+await first.close();
+const kept = open();
+await kept.ready();
 await closed.close(); // two files are on two workers: that of this one ends
 while (counts.ended === 0) await nextEnd();
 await kept.appendPatch(patchOf(1), 1);

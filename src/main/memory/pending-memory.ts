@@ -23,7 +23,7 @@ export class PendingMemory {
   largeBytes = 0;
   readonly blocks: BlockPool;
   arena: Arena;
-  #classes: readonly SlabClass[];
+  readonly #classes: readonly SlabClass[];
   /** Capacity of the slabs in use, and the most of it in this arena: about so much of it was written to. */
   #slabBytes = 0;
   #mostSlabBytes = 0;
@@ -53,7 +53,6 @@ export class PendingMemory {
     } catch {
       return undefined; // no address space for two: the old one goes on serving
     }
-    this.#classes = classesOf(this.arena);
     accountForAtOnce(byteLength);
     return this.arena.buffer;
   }

@@ -56,8 +56,6 @@ export class BatchReader implements Writes {
   /** Only these entries, if given, and the position in there of the one to read next. */
   #only: readonly number[] | undefined;
   #position = 0;
-  /** Whether calls with an outcome are read as well. */
-  #readsAll = false;
   /** Whether the calls are read to be carried out. */
   #carriesOut = false;
   #batch = 0;
@@ -74,7 +72,7 @@ export class BatchReader implements Writes {
     this.#large = large;
   }
 
-  /** Starts over: at all calls without an outcome, or those of them in these entries. */
+  /** Starts over: at all calls, or those in these entries. */
   rewind(only?: readonly number[]): void {
     this.#carriesOut = false;
     this.#only = only;
@@ -123,7 +121,6 @@ export class BatchReader implements Writes {
    */
   goOnBehind(done: number, number: number): void {
     this.rewind();
-    this.#readsAll = true;
     while (this.next()) {
       if (this.settler >= done) {
         this.setOutcome(OUTCOME_OPEN);
@@ -137,7 +134,6 @@ export class BatchReader implements Writes {
       const refusal = isRefused ? this.caller.failedSaves?.before(this.key, this.heard) : undefined;
       noteOutcome(this, failure && (refusal ?? failure), number);
     }
-    this.#readsAll = false;
   }
 
   next(): boolean {
@@ -153,7 +149,6 @@ export class BatchReader implements Writes {
       const keyLength = arena.cell(cell + ENTRY_KEY_LENGTH);
       const dataLength = arena.cell(cell + ENTRY_DATA_LENGTH);
       this.#following = at + entryBytes(keyLength, dataLength);
-      if (outcomeOf(word) !== OUTCOME_OPEN && !this.#readsAll) continue; // failed before a worker was lost
       this.at = at;
       this.operation = operationOf(word);
       this.#outcome = outcomeOf(word);
