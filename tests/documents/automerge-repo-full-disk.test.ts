@@ -154,6 +154,36 @@ it('what time does not change is told at once, while a call before it waits for 
   expect(settled).toEqual(['refused', 'stored']);
 });
 
+it('what time does not change is no trouble of the storage: onError is not told of it', async () => {
+  const told: unknown[] = [];
+  await using storage = new AutomergeRepoStorage(freshFile(), { onError: (error) => told.push(error) });
+  const refused = storage.save(['refused'], 'text' as never);
+  const stored = storage.save(['stored'], patchOf('stored'));
+  await expect(refused).rejects.toMatchObject({ code: 'invalid-argument' });
+  await stored;
+  expect(told).toEqual([]);
+});
+
+it('what fails once more after all was stored is told of once more', async () => {
+  const file = freshFile();
+  const told: string[] = [];
+  await using storage = new AutomergeRepoStorage(file, {
+    busyTimeoutMs: 10,
+    onError({ code }) {
+      told.push(code);
+      other.exec('COMMIT');
+    },
+  });
+  await storage.save(['before'], patchOf('before'));
+  using other = new DatabaseSync(file);
+  other.exec('PRAGMA busy_timeout = 30000');
+  for (const key of ['first', 'second']) {
+    other.exec('BEGIN IMMEDIATE');
+    await storage.save([key], patchOf(key));
+  }
+  expect(told).toEqual(['database-busy', 'database-busy']);
+});
+
 it('a program that saves while the file can not be had lives until that is stored', async () => {
   const file = freshFile();
   const program = `const { DatabaseSync } = process.getBuiltinModule('node:sqlite');

@@ -250,6 +250,17 @@ it('close waits for what was called, leaves one file, and may be called again; a
   expect(await again.loadRange([])).toHaveLength(500);
 });
 
+it('close carries out nothing again that is under way: what is removed and saved again would lie behind what came after it', async () => {
+  const place = freshFile();
+  const storage = new AutomergeRepoStorage(place, { onError: () => undefined });
+  void storage.remove(['one']);
+  void storage.save(['one'], patchOf(1));
+  void storage.save(['other'], patchOf(2));
+  await storage.close();
+  await using again = new AutomergeRepoStorage(place);
+  expect((await again.loadRange([])).map(({ key }) => key)).toEqual([['one'], ['other']]);
+});
+
 it('an option that there is not, or that is something else, is refused by its name', () => {
   const wrong: [object, RegExp][] = [
     [{ stor: 'a' }, /there is no option 'stor'/],

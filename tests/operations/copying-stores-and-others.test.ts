@@ -1,5 +1,6 @@
 /** What somebody hears of a copy, how it is stopped, and what it leaves to others. */
 
+import { existsSync } from 'node:fs';
 import * as operations from 'sds-persistence-worker';
 import {
   copyStores,
@@ -54,6 +55,20 @@ const CANCELLED_READING = `
   ALTER TABLE sds_values RENAME TO kept;
   CREATE VIEW sds_values AS SELECT hash, ref_count, size, version, cancel(data) AS data FROM kept;
   GRANT SELECT ON sds_values TO PUBLIC;`;
+
+/** As if so many of the first transactions that write patches were victims of a deadlock. */
+const undone = (times: number) => `
+  CREATE SEQUENCE tries;
+  CREATE FUNCTION undo() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+    IF nextval('tries') <= ${times} THEN RAISE 'deadlock detected' USING ERRCODE = '40P01'; END IF;
+    RETURN NULL;
+  END $$;
+  CREATE CONSTRAINT TRIGGER undo AFTER INSERT ON sds_patches DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION undo();`;
+/** As if an index did not lead to the rows of a store: they are counted, and not found by the store's name. */
+const notFoundByName = (table: string) => `
+  ALTER TABLE ${table} RENAME TO kept;
+  CREATE VIEW ${table} AS SELECT * FROM kept WHERE store_id <> 'notes' OR current_query() NOT LIKE '%ANY(%';
+  GRANT SELECT ON ${table} TO PUBLIC;`;
 
 describeOnPostgresql('a copy', () => {
   it('reads as a role that may only read', async () => {
@@ -115,6 +130,39 @@ describeOnPostgresql('a copy', () => {
       message: expect.stringMatching(new RegExp(`${databaseOf(url)} on .* try again`)),
       cause: { code: '40001' },
     });
+  });
+
+  it('is carried out again where the server had to undo it', async () => {
+    const [source, url] = [makeStoreFile(freshFile()), await ownPlace()];
+    await sqlOfTables(url);
+    await server.query(undone(2), [], databaseOf(url));
+    await copyStores(source, url);
+    expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
+  });
+
+  it('that the server has to undo again and again ends, after ten attempts', async () => {
+    const url = await ownPlace();
+    await sqlOfTables(url);
+    await server.query(undone(20), [], databaseOf(url));
+    await expect(copyStores(makeStoreFile(freshFile()), url)).rejects.toMatchObject({
+      code: 'database-busy',
+      cause: { code: '40P01' },
+    });
+    expect(await server.query('SELECT last_value FROM tries', [], databaseOf(url))).toEqual([{ last_value: '10' }]);
+  });
+
+  it.each(['patches', 'records'])('is not made where not all %s of a store are found by its name', async (what) => {
+    const [url, target] = [await ownPlace(), freshFile()];
+    const provider = new SDS_DesktopPersistenceProvider(url, 'notes');
+    void provider.appendPatch(patchOf(1), 1);
+    void provider.saveRecord('key', patchOf(1));
+    await provider.close();
+    await server.query(notFoundByName(`sds_${what}`), [], databaseOf(url));
+    await expect(copyStores(url, target)).rejects.toMatchObject({
+      code: 'database-corrupt',
+      message: expect.stringContaining(`not all ${what} of the store "notes" can be found by its name`),
+    });
+    expect(existsSync(target)).toBe(false);
   });
 
   it('tells how far it is, from nothing to all of it', async () => {

@@ -137,18 +137,23 @@ it('a source that is named twice, under whatever name, is refused: its values wo
   expect(existsSync(target)).toBe(false);
 });
 
+/** It lies in its row and in the last two pages of the file. */
+const LARGE_PATCH = "INSERT INTO patches VALUES ('other', 1, zeroblob(9000)); DELETE FROM snapshots";
+
 it.each([
-  ['is no file of this package', 'CREATE TABLE patches (x)', 'schema-mismatch'],
-  ['is damaged', undefined, 'database-corrupt'],
-])('of several sources, that which %s is named', async (_, sql, code) => {
+  ['is no file of this package', {}, undefined, 'schema-mismatch'],
+  ['is damaged', { patches: 2000 }, 5 * 4096, 'database-corrupt'],
+  ['is damaged where a patch goes on behind its row', { patches: 0, sql: LARGE_PATCH }, -2 * 4096, 'database-corrupt'],
+])('of several sources, that which %s is named', async (_, contents, damagedFrom, code) => {
   const [sound, other] = [makeStoreFile(freshFile()), freshFile()];
-  if (sql !== undefined) {
+  if (damagedFrom === undefined) {
     const database = new DatabaseSync(other);
-    database.exec(sql);
+    database.exec('CREATE TABLE patches (x)');
     database.close();
   } else {
-    const bytes = readFileSync(makeStoreFile(other, { patches: 2000 }));
-    writeFileSync(other, bytes.fill(0xff, 5 * 4096)); // from the sixth page on
+    const bytes = readFileSync(makeStoreFile(other, contents));
+    bytes.subarray(damagedFrom).fill(0xff);
+    writeFileSync(other, bytes);
   }
   await expect(copyStores([sound, other], freshFile())).rejects.toMatchObject({
     code,

@@ -248,6 +248,21 @@ it.each<[string, (dbPath: string) => void]>([
   expect({ Patches, LeftOut }).toEqual({ Patches: size, LeftOut: PATCHES - size });
 });
 
+it('a page leads to the same rows again and again, whatever number behind them is looked for: that ends', async () => {
+  const dbPath = makeStoreFile(freshFile(), { patches: 0, sql: manyPatches(PATCHES) });
+  const [root = 0] = pagesOf(dbPath, 'patches', 'internal');
+  const bytes = readFileSync(dbPath);
+  const page = bytes.subarray((root - 1) * PAGE, root * PAGE);
+  // twelve bytes, then where each cell lies: a leaf, and the highest number on it. The one in the middle is looked at first
+  const cell = page.readUInt16BE(12 + 2 * ((page.readUInt16BE(3) - 1) >> 1));
+  page.set(varint(2 ** 14 - 1, 2), cell + 4);
+  writeFileSync(dbPath, bytes);
+  const { size } = findable(dbPath);
+  expect(size).toBeLessThan(PATCHES);
+  const { LeftOut, Patches } = await copyStores(dbPath, join(freshFolder(), 'saved.db'), { Salvage: true });
+  expect({ Patches, LeftOut }).toEqual({ Patches: size, LeftOut: PATCHES - size });
+});
+
 it('what lies between two damaged pages may be more rows than fit into memory', async () => {
   const dbPath = makeStoreFile(freshFile(), { patches: 0, sql: manyPatches(100_000) });
   const leaves = pagesOf(dbPath, 'patches');

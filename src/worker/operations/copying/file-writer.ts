@@ -140,7 +140,8 @@ export class FileWriter implements Writer {
 
   /** At any end. */
   close(): void {
-    // where that fails, nothing was begun, or all of it is committed: either way there is nothing to roll back
+    // Node 22.5 closes late, and so would keep the lock, which another attempt in this thread needs.
+    // Where that fails, nothing was begun, or all of it is committed: either way there is nothing to roll back
     ifPossible(() => this.#database?.exec('ROLLBACK'));
     this.#database?.close();
     this.#partial?.remove();
