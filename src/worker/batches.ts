@@ -19,7 +19,7 @@ import {
 import { performance } from '../protocol/surroundings.ts';
 import { noteOutcome } from './behind-a-save.ts';
 import { BatchReader } from './channel/batch-reader.ts';
-import type { LargeBytes } from './channel/large-bytes.ts';
+import type { ReceivedBytes } from './channel/received-bytes.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, WHOLE, type Writes } from './engine.ts';
 import { patiently, type Wait, type WaitedInVain } from './patience.ts';
 
@@ -42,7 +42,7 @@ export interface GatheredBatch {
   /** When its first call was made, as in `clock.ts`. */
   askedAt: number;
   /** Of one that is a large write. */
-  large?: LargeBytes;
+  large?: ReceivedBytes;
 }
 
 /** Those that are committed together. */

@@ -24,7 +24,7 @@ import type {
 import { Promise } from '../protocol/surroundings.ts';
 import type { FileHost } from './batches.ts';
 import { failedBefore } from './behind-a-save.ts';
-import { LargeBytes } from './channel/large-bytes.ts';
+import { ReceivedBytes } from './channel/received-bytes.ts';
 import type { Engine, MaybePromise } from './engine.ts';
 import { type Member, WorkerFile } from './file.ts';
 import { Loop } from './loop.ts';
@@ -121,7 +121,7 @@ export class Service implements WorkerService, FileHost {
     this.#begin();
     const file = known(this.#files, id);
     return this.#answer(file, (done) =>
-      file.addBatch({ number, firstSlab, askedAt, large: new LargeBytes(data, done) }),
+      file.addBatch({ number, firstSlab, askedAt, large: new ReceivedBytes(data, done) }),
     );
   }
 

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { expect, it } from 'vitest';
 import { packOf } from '../../src/protocol/packed-bytes.ts';
 import { type Parcel, seal } from '../../src/protocol/parcel.ts';
-import { LargeBytes } from '../../src/worker/channel/large-bytes.ts';
+import { ReceivedBytes } from '../../src/worker/channel/received-bytes.ts';
 
-function written({ port, length }: Parcel): LargeBytes {
-  return new LargeBytes({ buffer: port, start: 0, length }, () => {});
+function written({ port, length }: Parcel): ReceivedBytes {
+  return new ReceivedBytes({ buffer: port, start: 0, length }, () => {});
 }
 
 it('a parcel without a pack is no snapshot of no bytes', () => {

@@ -34,7 +34,7 @@ import {
 import { noteOutcome, refuseUnfounded } from '../behind-a-save.ts';
 import { type Caller, EngineError, type Writes } from '../engine.ts';
 import { refuseFalseValue } from '../verify-value.ts';
-import type { LargeBytes } from './large-bytes.ts';
+import type { ReceivedBytes } from './received-bytes.ts';
 
 export class BatchReader implements Writes {
   /** Start of the call's entry in the arena. */
@@ -52,7 +52,7 @@ export class BatchReader implements Writes {
   readonly #firstSlabs: readonly number[];
   readonly #callers: ReadonlyMap<number, Caller>;
   /** Those of the only call, if they are not in the arena. */
-  readonly #large: LargeBytes | undefined;
+  readonly #large: ReceivedBytes | undefined;
   /** Only these entries, if given, and the position in there of the one to read next. */
   #only: readonly number[] | undefined;
   #position = 0;
@@ -65,7 +65,12 @@ export class BatchReader implements Writes {
   #keyLength = 0;
   #dataLength = 0;
 
-  constructor(arena: Arena, firstSlabs: readonly number[], callers: ReadonlyMap<number, Caller>, large?: LargeBytes) {
+  constructor(
+    arena: Arena,
+    firstSlabs: readonly number[],
+    callers: ReadonlyMap<number, Caller>,
+    large?: ReceivedBytes,
+  ) {
     this.#arena = arena;
     this.#firstSlabs = firstSlabs;
     this.#callers = callers;

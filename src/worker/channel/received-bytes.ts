@@ -5,7 +5,7 @@ import { discard, open } from '../../protocol/parcel.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 
-export class LargeBytes {
+export class ReceivedBytes {
   /** Why they did not come, if so. */
   readonly lost: EngineError | undefined;
   /** Answers the call that has brought them. */
