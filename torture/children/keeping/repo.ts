@@ -54,12 +54,6 @@ export class RepoHome extends Home<RepoDocument> {
     if (this.opened !== undefined) await super.renew();
   }
 
-  /** Whatever was not passed to the storage is now. */
-  override close(): Promise<void> {
-    for (const subject of this.subjects) void subject.flush();
-    return super.close();
-  }
-
   /** Whoever has saved it is told, and nobody else. */
   protected override mayLack(): boolean {
     return true;
@@ -67,12 +61,13 @@ export class RepoHome extends Home<RepoDocument> {
 
   protected async end(): Promise<void> {
     const storage = this.#storage; // another one may be opened at once
+    // whatever was not passed to the storage is now: they may be left at once, too
+    const flushed = Promise.allSettled(this.subjects.map((subject) => subject.flush()));
     await this.#opening;
     const opened = this.opened?.storage === storage ? this.opened : undefined;
     if (opened !== undefined) this.opened = undefined;
-    const flushed = this.subjects.map((subject) => subject.flush());
     for (const subject of this.subjects) subject.leave();
-    const outcomes = await Promise.allSettled([...flushed, opened?.repo.shutdown().catch(ignored)]);
+    const [outcomes] = await Promise.all([flushed, opened?.repo.shutdown().catch(ignored)]);
     await pause(2 * SAVES_MS); // it may save so long
     await storage?.close();
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
