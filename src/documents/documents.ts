@@ -222,10 +222,13 @@ export class Documents {
     const left = await Promise.allSettled(leaving);
     this.#kept.clear();
     const ended = await Promise.allSettled(logs.map((log) => this.close(log))); // also of those that have left
-    await this.anchor.close();
-    this.#open.clear(); // whoever keeps this one keeps no document that could not be stored
-    all.delete(this.#self);
-    if (all.size === 0) process.off('exit', storeAtExit);
+    try {
+      await this.anchor.close();
+    } finally {
+      this.#open.clear(); // whoever keeps this one keeps no document that could not be stored
+      all.delete(this.#self);
+      if (all.size === 0) process.off('exit', storeAtExit);
+    }
     const lost = logs.flatMap((log, at) =>
       ended[at]?.status === 'rejected' ? [{ log, error: ended[at].reason }] : [],
     );

@@ -8,7 +8,7 @@ import { type ImportedDocument, type ImportOptions, type ImportResult, importDoc
 
 /** It may be the database itself, which the worker is just opening; and a server may still write to it. */
 const BUSY_MS = 5000;
-/** Of SQLite: another process has locked the file. */
+/** Of SQLite, the low byte of its extended codes: another process has locked the file. */
 const BUSY = 5;
 
 /**
@@ -41,8 +41,8 @@ async function* rowsOf(path: string): AsyncGenerator<ImportedDocument> {
       yield { name, data: found?.data };
     }
   } catch (error) {
-    const { message, errcode } = error as Error & { errcode?: number };
-    if (errcode === BUSY) throw failed('database-busy', path, error as Error);
+    const { message, errcode = 0 } = error as Error & { errcode?: number };
+    if ((errcode & 0xff) === BUSY) throw failed('database-busy', path, error as Error);
     const isOther = /no such (table|column)/.test(message);
     const code = isOther ? 'schema-mismatch' : message === 'file is not a database' ? 'open-failed' : 'io-error';
     throw failed(code, path, error as Error);

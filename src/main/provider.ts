@@ -285,7 +285,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#member.refusedWrites;
   }
 
-  /** @internal How many promises of patches were rejected since these could not be stored: likewise. */
+  /** @internal How many promises of patches were rejected because these could not be stored: likewise. */
   get failedAppends(): number {
     return this.#member.failedAppends;
   }

@@ -45,7 +45,7 @@ export function warnOfFailure(dbPath: string, storeId: string, error: SDS_Persis
 }
 
 /** Calls that have failed: if the process ends before the microtask of each, their rejections reach nobody. */
-const unheard: (() => void)[] = [];
+const unheard = new Set<() => void>();
 
 /**
  * A call has failed: that is said if its rejection reaches nobody any more, as the process ends. Called right before it is rejected: whoever
@@ -56,8 +56,8 @@ export function warnOfLoss(dbPath: string, storeId: string, { code, message }: S
   const say = () => once(said, 'SDS_WRITE_FAILED at exit', `${code} ${storeId} ${dbPath}`, warning);
   if (isAtEnd()) say();
   else {
-    unheard.push(say);
-    void soon(() => unheard.shift());
+    unheard.add(say);
+    void soon(() => unheard.delete(say));
   }
 }
 
@@ -65,7 +65,8 @@ export function warnOfLoss(dbPath: string, storeId: string, { code, message }: S
 export function tellUnheard(): void {
   for (const warning of unprinted) sayAtExit(warning);
   unprinted.clear();
-  for (const say of unheard.splice(0)) say();
+  for (const say of unheard) say();
+  unheard.clear();
 }
 
 /** Another process writes to a file, and the SQLite at hand has a fault in that case. */

@@ -59,7 +59,7 @@ export class Member {
   collisions = 0;
   /** Writes that were refused for want of room. */
   refusedWrites = 0;
-  /** Promises of patches that were rejected since these could not be stored. */
+  /** Promises of patches that were rejected because these could not be stored. */
   failedAppends = 0;
   readonly failures = new Failures();
   /** What all providers of its store have in common. */
