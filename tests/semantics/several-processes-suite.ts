@@ -18,6 +18,8 @@ const program = (process: number, seed: number) => `
 import { randomOf } from ${support('random.ts')};
 import { lineOf, randomCall } from ${support('random-calls.ts')};
 const providers = ${JSON.stringify(storesOf(process))}.map((store) => new SDS_DesktopPersistenceProvider(file, store, { BusyTimeoutMs: 60_000 }));
+// before that a snapshot's promise waits, and prunes leave what is appended meanwhile: the reference knows no meanwhile
+for (const provider of providers) await provider.ready();
 const pick = randomOf(${seed});
 const answers = [];
 for (let call = 0; call < ${CALLS}; call++) {
