@@ -32,6 +32,7 @@ import { paced } from './work/paced.ts';
 import { pacedMany } from './work/paced-many.ts';
 import { snapshot } from './work/snapshot.ts';
 import { start, startEmptyWorker, startReference } from './work/start.ts';
+import { stretch } from './work/stretch.ts';
 import type { NamedWork, Together, Work } from './work/work.ts';
 
 export interface Order {
@@ -59,6 +60,7 @@ const works: Record<string, Work> = {
   start,
   startReference,
   startEmptyWorker,
+  stretch,
   memory,
   memoryReference,
   memoryEmptyWorker,

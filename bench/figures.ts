@@ -66,6 +66,7 @@ const alone: Record<string, string> = {
   turnMs: 'longest turn, ms of processor time',
   commitP50Ms: 'call to commit: median, ms',
   commitP99Ms: 'call to commit: p99, ms',
+  commitMaxMs: 'call to commit: longest, ms',
   workerPercent: 'other threads, % of a core',
   quietMs: 'other threads in a second of quiet, ms',
   busyPercent: 'main thread at work, %',

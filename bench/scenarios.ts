@@ -305,6 +305,15 @@ export const scenarios: Scenario[] = [
   },
   {
     family: 'mechanisms',
+    name: 'mechanisms-stretch',
+    title: 'the own checkpoints off: patches as they come, 15 s of each rate',
+    work: 'stretch',
+    cases: cases('provider', 'without-wal-keeper', 'without-checkpoints-in-pauses'),
+    full: { rounds: 3, sizes: { stretchMs: 15_000 } },
+    quick: { rounds: 1, sizes: { stretchMs: 100 } },
+  },
+  {
+    family: 'mechanisms',
     name: 'mechanisms-burst',
     title: 'each mechanism off in turn: a burst of patches of 200 bytes',
     work: 'burst',
