@@ -18,7 +18,7 @@ export function statisticsOf(
     StoreId: storeId,
     Patches: sums(appended, settled, failed),
     PatchBytes: sums(appendedBytes, settledBytes, failedBytes),
-    Batches: { Finished: observer.batches, Failed: observer.failedBatches },
+    Batches: { Finished: observer.batches, Failed: observer.failedBatches, WaitedFor: observer.waitedForBatches },
     CommitDelayMs: { P50: delays.percentile(0.5), P99: delays.percentile(0.99), Max: delays.most },
     Held: { Calls: observer.heldCalls, DurationMs: observer.heldMs },
     ClockCollisions: collisions,

@@ -11,8 +11,11 @@ export interface SDS_Statistics {
    */
   Patches: { Appended: number; Pending: number; Committed: number; Failed: number };
   PatchBytes: { Appended: number; Pending: number; Committed: number; Failed: number };
-  /** Batches, and large writes that cross alone, that were dealt with; and those in which a call failed. */
-  Batches: { Finished: number; Failed: number };
+  /**
+   * Batches, and large writes that cross alone, that were dealt with; those in which a call failed; and batches that were committed at
+   * once because somebody waited for a promise: where nearly all are, each costs both threads more.
+   */
+  Batches: { Finished: number; Failed: number; WaitedFor: number };
   /**
    * Milliseconds from the first call of a batch to its commit in the worker; with `Durability: 'full'` to the moment
    * when it is on the disk. This thread may hear of it up to 100 ms later, where nobody waits for a promise.

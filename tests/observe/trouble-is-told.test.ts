@@ -47,7 +47,7 @@ it('where every worker dies as it starts, each is lost, the last is not replaced
   expect(Worker.Restarts).toBe(Restarts + lost.filter(hasFile).length);
   expect(Patches).toEqual({ Appended: 1, Pending: 0, Committed: 0, Failed: 1 });
   expect(PatchBytes).toEqual({ Appended: 7, Pending: 0, Committed: 0, Failed: 7 });
-  expect(Batches).toEqual({ Finished: 1, Failed: 1 });
+  expect(Batches).toEqual({ Finished: 1, Failed: 1, WaitedFor: 1 });
   const message = expect.stringContaining('appendPatch (');
   expect(commits.contexts).toMatchObject([{ error: { code: 'worker-lost', message } }]);
   await expect(provider.ready()).rejects.toMatchObject({ code: 'worker-lost' });
@@ -71,7 +71,7 @@ it('while another process holds the lock, each batch that fails is told, and its
   expect(PatchBytes).toEqual({ Appended: 21, Pending: 0, Committed: 7, Failed: 14 });
   // the worker may begin with the first while the second is called: then there are two batches
   expect(busy.length).toBeGreaterThan(0);
-  expect(Batches).toEqual({ Finished: busy.length + 1, Failed: busy.length });
+  expect(Batches).toEqual({ Finished: busy.length + 1, Failed: busy.length, WaitedFor: busy.length + 1 });
   const Message = expect.stringContaining(`appendPatch ('${file}'): another process kept the database locked`);
   for (const message of busy) expect(message).toEqual({ Path: file, Message });
   const failed = commits.contexts.filter(({ error }) => error !== undefined);
@@ -82,7 +82,11 @@ it('while another process holds the lock, each batch that fails is told, and its
   await other.ended;
   await provider.appendPatch(patchOf(2), 2);
   expect(provider.statistics().Patches).toEqual({ Appended: 4, Pending: 0, Committed: 2, Failed: 2 });
-  expect(provider.statistics().Batches).toEqual({ Finished: busy.length + 2, Failed: busy.length });
+  expect(provider.statistics().Batches).toEqual({
+    Finished: busy.length + 2,
+    Failed: busy.length,
+    WaitedFor: busy.length + 2,
+  });
 });
 
 it('each attempt to open is told by itself: one that fails with its error, and the one that succeeds', async () => {

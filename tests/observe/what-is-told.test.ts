@@ -34,6 +34,18 @@ it('figures: patches and bytes from the call to the commit', async () => {
   expect(after.Worker.PendingBytes).toBe(0);
 });
 
+it('figures: a batch counts as waited for if somebody listens for its success, not for its failure alone', async () => {
+  await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
+  await provider.ready();
+  const failures: unknown[] = [];
+  provider.appendPatch(patchOf(1), 1).catch((failure) => failures.push(failure));
+  provider.flushSync();
+  expect(provider.statistics().Batches).toEqual({ Finished: 1, Failed: 0, WaitedFor: 0 });
+  await provider.appendPatch(patchOf(2), 2);
+  expect(provider.statistics().Batches).toEqual({ Finished: 2, Failed: 0, WaitedFor: 1 });
+  expect(failures).toEqual([]);
+});
+
 it('figures: calls that were held, collisions, checkpoints', async () => {
   const file = freshFile();
   const options = { MaxPendingBytes: 1, BusyTimeoutMs: 60_000 };

@@ -5,6 +5,12 @@ import { performance } from '../../protocol/surroundings.ts';
 /** One cell, counted up with each batch and large write that is settled: operations on whole files give way to them. */
 export const traffic = new Int32Array(new SharedArrayBuffer(4));
 
+interface EndedBatch {
+  readonly patches: number;
+  readonly patchBytes: number;
+  readonly isWaitedFor: boolean;
+}
+
 export class FileObserver {
   /** Patches and their bytes: appended, dealt with, and of those the ones in something that failed. */
   appended = 0;
@@ -16,15 +22,17 @@ export class FileObserver {
   /** Transactions' worth of calls that were committed, or failed. */
   batches = 0;
   failedBatches = 0;
+  waitedForBatches = 0;
   heldCalls = 0;
   heldMs = 0;
   readonly delays = new Delays();
 
   /** Told of a batch that has ended, with how many patches it had, and how many bytes these have. */
-  ended(patches: number, patchBytes: number, hasFailed: boolean): void {
+  ended({ patches, patchBytes, isWaitedFor }: EndedBatch, hasFailed: boolean): void {
     this.settled += patches;
     this.settledBytes += patchBytes;
     this.batches++;
+    if (isWaitedFor) this.waitedForBatches++;
     traffic[0] = ((traffic[0] ?? 0) + 1) | 0;
     if (!hasFailed) return;
     this.failedBatches++;

@@ -50,7 +50,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
   if (batch.isWaitedFor) queue.host.noLongerWaitedFor();
   const first = failed?.values().next().value;
   queue.host.settled(first?.code === 'database-busy' && failed?.size === batch.settlers.length);
-  queue.observer.ended(batch.patches, batch.patchBytes, first !== undefined);
+  queue.observer.ended(batch, first !== undefined);
   // told before anybody goes on
   if (first !== undefined) tellOfError(first, queue.dbPath);
   batch.trace?.end({ Patches: batch.patches, Bytes: batch.patchBytes }, first);
