@@ -88,9 +88,11 @@ export const designs: Scenario[] = [
     'promiseAll',
     {
       'a promise that knows who waits, for 1,000 calls': { sharing: 1000 },
-      'a native promise for 1,000 calls': { ours: 0, sharing: 1000 },
+      'a native promise for 1,000 calls': { kind: 0, sharing: 1000 },
+      'a promise that knows it by its `then` alone, for 1,000 calls': { kind: 2, sharing: 1000 },
       'a promise that knows who waits, for each call': {},
-      'a native promise for each call': { ours: 0 },
+      'a native promise for each call': { kind: 0 },
+      'a promise that knows it by its `then` alone, for each call': { kind: 2 },
     },
     { count: 100_000, samples: 9 },
     { count: 10_000, samples: 1 },
