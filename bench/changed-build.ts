@@ -28,8 +28,8 @@ function changed({ file, from, to }: Change): string {
   return parts.join(to);
 }
 
-/** Into a file of its own, since processes of several rounds do so. */
-export async function changedBuild(changes: readonly Change[]): Promise<typeof SDS_DesktopPersistenceProvider> {
+/** Into a file of its own, since processes of several rounds do so; whoever asked for it removes it. */
+export async function changedFile(changes: readonly Change[]): Promise<string> {
   const contents = new Map(changes.map((change) => [join(root, 'src', change.file), changed(change)]));
   const changing: Plugin = {
     name: 'changing',
@@ -59,7 +59,15 @@ export async function changedBuild(changes: readonly Change[]): Promise<typeof S
   const outfile = join(root, 'bench/out', `changed-${process.pid}.mjs`);
   const plugins = [virtual, changing];
   await build({ ...common, entryPoints: [join(root, 'src/main/index.ts')], format: 'esm', outfile, plugins });
-  const { SDS_DesktopPersistenceProvider: Provider } = await import(pathToFileURL(outfile).href);
-  rmSync(outfile);
-  return Provider;
+  return outfile;
+}
+
+export async function changedBuild(changes: readonly Change[]): Promise<typeof SDS_DesktopPersistenceProvider> {
+  const file = await changedFile(changes);
+  try {
+    const { SDS_DesktopPersistenceProvider: Provider } = await import(pathToFileURL(file).href);
+    return Provider;
+  } finally {
+    rmSync(file);
+  }
 }

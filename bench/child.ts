@@ -22,7 +22,13 @@ import { failover } from './work/failover.ts';
 import { growth } from './work/growth.ts';
 import { load } from './work/load.ts';
 import { many } from './work/many.ts';
-import { memory, memoryEmptyWorker, memoryReference } from './work/memory.ts';
+import {
+  memory,
+  memoryEmptyWorker,
+  memoryReference,
+  memoryWithoutArenaExchange,
+  memoryWithoutYoungBound,
+} from './work/memory.ts';
 import { mixed } from './work/mixed.ts';
 import { oneAtATime } from './work/one-at-a-time.ts';
 import { openMany } from './work/open-many.ts';
@@ -64,6 +70,8 @@ const works: Record<string, Work> = {
   memory,
   memoryReference,
   memoryEmptyWorker,
+  memoryWithoutArenaExchange,
+  memoryWithoutYoungBound,
   insert,
   promiseAll,
   copyOne,

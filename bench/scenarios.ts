@@ -227,6 +227,8 @@ export const scenarios: Scenario[] = [
       { name: 'reference', driver: 'reference', work: 'memoryReference' },
       { name: 'empty-worker', driver: 'nothing', work: 'memoryEmptyWorker', sizes: { burst: 0 } },
       { name: 'provider-two-files', driver: 'provider', sizes: { files: 2, burst: 0 } },
+      { name: 'without-arena-exchange', driver: 'provider', work: 'memoryWithoutArenaExchange' },
+      { name: 'without-young-bound', driver: 'provider', work: 'memoryWithoutYoungBound' },
     ],
     full: { rounds: 3, sizes: { burst: 500_000 } },
     quick: { rounds: 1, sizes: { burst: 0 } },

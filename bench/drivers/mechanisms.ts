@@ -65,11 +65,27 @@ const off: Record<string, { title: string; changes: Change[] }> = {
       },
     ],
   },
+  'without-arena-exchange': {
+    title: 'memory for calls stays as a flood has left it',
+    changes: [
+      {
+        file: 'main/workers/dispatcher.ts',
+        from: 'if (this.memory.isSwollen)',
+        to: 'if (this.memory.arena === undefined)',
+      },
+    ],
+  },
   'without-young-bound': {
     title: "the worker's young generation as large as V8 lets it grow",
     changes: [{ file: 'main/workers/start-worker.ts', from: '{ maxYoungGenerationSizeMb: 8 }', to: '{}' }],
   },
 };
+
+export function changesWithout(name: string): readonly Change[] {
+  const { changes } = off[name] ?? {};
+  if (changes === undefined) throw new Error(`there is no build '${name}'`);
+  return changes;
+}
 
 export const mechanisms: Readonly<Record<string, Driver>> = Object.fromEntries(
   Object.entries(off).map(([name, { title, changes }]) => [name, builtAs(title, () => changedBuild(changes))]),

@@ -1,10 +1,12 @@
 /**
  * A process that has loaded nothing but this file: `start WHO FOLDER` tells how long it takes from the import to
  * the first append that is acknowledged; `memory WHO FOLDER FILES BURST` what the process keeps in memory.
+ * WHO may be the file of another build of the provider.
  */
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 
 const IDLE_MS = 1500;
 const QUIET_MS = 10_000;
@@ -19,7 +21,9 @@ const schema = `
 const begin = `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${schema}`;
 
 async function openProvider(file) {
-  const { SDS_DesktopPersistenceProvider } = await import('../../dist/index.js');
+  const { SDS_DesktopPersistenceProvider } = await import(
+    who === 'provider' ? '../../dist/index.js' : pathToFileURL(who).href
+  );
   const provider = new SDS_DesktopPersistenceProvider(file, 'store');
   return {
     appendPatch: (patch, clock) => provider.appendPatch(patch, clock),
@@ -61,7 +65,7 @@ async function openInEmptyWorker(file) {
   };
 }
 
-const open = { provider: openProvider, reference: openReference, 'empty-worker': openInEmptyWorker }[who];
+const open = { reference: openReference, 'empty-worker': openInEmptyWorker }[who] ?? openProvider;
 const patch = new Uint8Array(PATCH_BYTES).fill(1);
 const rss = () => process.memoryUsage.rss() / 1024 ** 2;
 

@@ -1,4 +1,7 @@
 /** What a process keeps in memory: idle with some files, and after a burst and a while of quiet. */
+import { rmSync } from 'node:fs';
+import { changedFile } from '../changed-build.ts';
+import { changesWithout } from '../drivers/mechanisms.ts';
 import { runFresh } from './fresh-process.ts';
 import type { Task, Work } from './work.ts';
 
@@ -11,3 +14,17 @@ export const memory: Work = keeping('provider');
 export const memoryReference: Work = keeping('reference');
 /** The least that any worker keeps that has a file open. */
 export const memoryEmptyWorker: Work = keeping('empty-worker');
+
+const without =
+  (name: string): Work =>
+  async (task) => {
+    const file = await changedFile(changesWithout(name));
+    try {
+      return await keeping(file)(task);
+    } finally {
+      rmSync(file);
+    }
+  };
+
+export const memoryWithoutArenaExchange: Work = without('without-arena-exchange');
+export const memoryWithoutYoungBound: Work = without('without-young-bound');
