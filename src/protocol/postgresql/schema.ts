@@ -1,6 +1,6 @@
 /** The tables, in SQL that CockroachDB and Citus take as well. Every table begins with what it would be distributed by. */
 
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 /** Of each table, its columns and its primary key. */
 const tables: Readonly<Record<string, readonly [columns: string, key: string]>> = {
@@ -37,7 +37,7 @@ const tables: Readonly<Record<string, readonly [columns: string, key: string]>> 
     'store_id, session, generation',
   ],
   sds_long_names: ['short text NOT NULL, name text NOT NULL', 'short'],
-  sds_copies: ['source text NOT NULL, place text NOT NULL, print text NOT NULL', 'source'],
+  sds_copies: ['source text NOT NULL, label text NOT NULL, print text NOT NULL', 'source'],
 };
 
 /** Each may run again, also at the same time as in another process. */

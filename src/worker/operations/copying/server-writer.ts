@@ -93,7 +93,7 @@ export class ServerWriter implements Writer {
     return this.#server.transaction(async () => {
       this.#meter.done = done;
       const [begun] = await this.#server.run({
-        text: "INSERT INTO sds_copies (source, place, print) VALUES ($1, $2, '') ON CONFLICT (source) DO NOTHING",
+        text: "INSERT INTO sds_copies (source, label, print) VALUES ($1, $2, '') ON CONFLICT (source) DO NOTHING",
         values: [key, source.reader.label],
       });
       if (source.values === undefined) return 0;
