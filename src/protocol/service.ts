@@ -11,7 +11,7 @@ import type { PostgresqlTarget } from './postgresql/url.ts';
 
 /**
  * What an engine has to know of a provider, with some of its options. As a `ProviderMessage` it crosses; the worker adds what
- * failed (`Caller`, in `worker/engine.ts`) and the file (`Member`, in `worker/file.ts`).
+ * failed (`Member`, in `worker/engine.ts`) and the file (`FileMember`, in `worker/file.ts`).
  */
 export interface ProviderFacts extends Pick<ProviderSettings, 'VerifyValues' | 'Durability' | 'BusyTimeoutMs'> {
   storeId: string;

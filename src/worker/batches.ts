@@ -20,13 +20,13 @@ import { performance } from '../protocol/surroundings.ts';
 import { noteOutcome } from './behind-a-save.ts';
 import { BatchReader } from './channel/batch-reader.ts';
 import type { ReceivedBytes } from './channel/received-bytes.ts';
-import { type Caller, type CommitPoint, type Engine, EngineError, WHOLE, type Writes } from './engine.ts';
+import { type CommitPoint, type Engine, EngineError, type Member, WHOLE, type Writes } from './engine.ts';
 import { patiently, type Wait, type WaitedInVain } from './patience.ts';
 
 /** What a file needs of the worker around it. */
 export interface FileHost {
   readonly arena: Arena;
-  readonly members: ReadonlyMap<number, Caller>;
+  readonly members: ReadonlyMap<number, Member>;
   readonly commitPoints: Int32Array;
   /** Something is finished. */
   progressed(): void;
@@ -203,7 +203,7 @@ export class Batches {
       const found = settlers.get(calls.settler);
       const isReference = calls.operation === 'saveValue' || calls.operation === 'releaseValue';
       if (found === undefined)
-        settlers.set(calls.settler, { store: calls.caller.storeId, entries: [calls.at], isReference });
+        settlers.set(calls.settler, { store: calls.member.storeId, entries: [calls.at], isReference });
       else found.entries.push(calls.at);
     }
     // settlers are numbered in the order of the first call of each, and that is the order here

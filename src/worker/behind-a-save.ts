@@ -13,18 +13,18 @@ import { EngineError, type Writes } from './engine.ts';
  * refused for that, and whose caller hears of it: the main side counts it then.
  */
 export function noteOutcome(call: Writes, failure: EngineError | undefined, number: number): boolean {
-  const { operation, caller, heard } = call;
+  const { operation, member, heard } = call;
   const batch = call.isAcknowledged ? undefined : number;
-  if (operation === 'saveSnapshot') caller.snapshotFailure = failure && { failure, batch };
+  if (operation === 'saveSnapshot') member.snapshotFailure = failure && { failure, batch };
   if (failure === undefined) return false;
   if (operation === 'saveValue') {
-    caller.failedSaves ??= new FailedSaves();
-    caller.failedSaves.add({ key: call.key, failure: releaseRefused(failure.code, failure.reported), batch }, heard);
+    member.failedSaves ??= new FailedSaves();
+    member.failedSaves.add({ key: call.key, failure: releaseRefused(failure.code, failure.reported), batch }, heard);
   } else if (operation === 'releaseValue') {
-    const refusal = caller.failedSaves?.before(call.key, heard);
+    const refusal = member.failedSaves?.before(call.key, heard);
     // one that has rejected for another reason is called again
     if (refusal === undefined || (refusal !== failure && !call.isAcknowledged)) return false;
-    caller.failedSaves?.released(call.key);
+    member.failedSaves?.released(call.key);
     return !call.isAcknowledged;
   }
   return false;
@@ -33,7 +33,7 @@ export function noteOutcome(call: Writes, failure: EngineError | undefined, numb
 /** @throws if the snapshot that the provider called last, or a save of this hash, was not stored, which it could not know */
 export function refuseUnfounded(call: Writes): void {
   const { operation, heard } = call;
-  const { snapshotFailure: last, failedSaves } = call.caller;
+  const { snapshotFailure: last, failedSaves } = call.member;
   failedSaves?.forgetHeard(heard);
   if (operation === 'prunePatches' && last !== undefined && isUnheard(last.batch, heard)) {
     throw refusal('no patch was deleted, because the snapshot called', last.failure.code, last.failure.reported);

@@ -45,7 +45,7 @@ export function noteCommit({ askedAt, delays }: CommitPoint): void {
 export const WHOLE = 2 ** 31 - 1;
 
 /** What the database has to know of the provider behind a call: as it was told, and what is known of failed calls. */
-export interface Caller extends ProviderFacts {
+export interface Member extends ProviderFacts {
   /** That of the last snapshot of this provider, if it was not stored: a prune that relies on it must not be carried out. */
   snapshotFailure: { failure: EngineError; batch: number | undefined } | undefined;
   /** Values whose saves failed, with what their releases fail with; `undefined` if there was never one. */
@@ -58,7 +58,7 @@ export interface Caller extends ProviderFacts {
 export interface Writes {
   next(): boolean;
   readonly operation: WriteOperation;
-  readonly caller: Caller;
+  readonly member: Member;
   readonly clock: number;
   readonly key: string;
   /** Of a patch: whether it is stored under the next free number if its own is taken by other bytes. */
@@ -81,18 +81,18 @@ export interface Writes {
 /** What every engine does; what only some have to do is optional. See docs/engines.md. */
 export interface Engine {
   /** Opens the database for a provider, if it is not open, or is open but its file is gone. */
-  attach(caller: Caller): MaybePromise<void>;
+  attach(member: Member): MaybePromise<void>;
   /** Carries out writes in one transaction, all or none, and publishes the commit. */
   transact(writes: Writes, commitPoint: CommitPoint): MaybePromise<void>;
-  loadSnapshot(caller: Caller): MaybePromise<Uint8Array | undefined>;
-  loadPatchesSince(caller: Caller, clock: number): MaybePromise<PackedBytes>;
-  loadValue(caller: Caller, hash: string): MaybePromise<Uint8Array | undefined>;
-  loadStore(caller: Caller): MaybePromise<StoreFound>;
+  loadSnapshot(member: Member): MaybePromise<Uint8Array | undefined>;
+  loadPatchesSince(member: Member, clock: number): MaybePromise<PackedBytes>;
+  loadValue(member: Member, hash: string): MaybePromise<Uint8Array | undefined>;
+  loadStore(member: Member): MaybePromise<StoreFound>;
   /** All stores that have a snapshot, patches or records, in ascending order of their names' UTF-8 bytes. */
-  listStores(caller: Caller): MaybePromise<string[]>;
-  loadRecord(caller: Caller, key: string): MaybePromise<Uint8Array | undefined>;
-  /** Those of the caller's store whose key begins so, in the order in which they were made. */
-  loadRecords(caller: Caller, prefix: string): MaybePromise<RecordsFound>;
+  listStores(member: Member): MaybePromise<string[]>;
+  loadRecord(member: Member, key: string): MaybePromise<Uint8Array | undefined>;
+  /** Those of the member's store whose key begins so, in the order in which they were made. */
+  loadRecords(member: Member, prefix: string): MaybePromise<RecordsFound>;
   close(): MaybePromise<void>;
   /** Of a file in which no document of this package is: one that another program has stored there, if there is any. */
   listNotImported?(): string[];
@@ -113,9 +113,9 @@ export interface Engine {
    */
   taskBegins?(askedAt: number, lockMs: number): void;
   /** Told at once of a provider that will be attached, once what was called before is done. */
-  announce?(caller: Caller): void;
+  announce?(member: Member): void;
   /** Told at once of a provider that goes, of which nothing but an `attach` is under way; what it returns is done in its turn. */
-  detach?(caller: Caller): () => MaybePromise<void>;
+  detach?(member: Member): () => MaybePromise<void>;
 }
 
 /** A failure of a database, with the code that callers will see. */

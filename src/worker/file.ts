@@ -6,11 +6,11 @@ import { ifPossible } from '../protocol/if-possible.ts';
 import type { Found, Loaded, Report } from '../protocol/service.ts';
 import { performance } from '../protocol/surroundings.ts';
 import { Batches, type FileHost, type GatheredBatch, type Together } from './batches.ts';
-import { type Caller, type Engine, EngineError, type MaybePromise } from './engine.ts';
+import { type Engine, EngineError, type MaybePromise, type Member } from './engine.ts';
 import { patiently, settled, type Wait, WaitedInVain } from './patience.ts';
 
 /** A provider, with what concerns the whole file. */
-export interface Member extends Caller {
+export interface FileMember extends Member {
   file: WorkerFile;
 }
 
@@ -32,9 +32,9 @@ const TOGETHER_BYTES = 256 * 1024;
 
 export class WorkerFile {
   readonly id: number;
-  readonly members = new Set<Member>();
+  readonly members = new Set<FileMember>();
   /** Those of them that ask for full durability. */
-  readonly #full = new Set<Member>();
+  readonly #full = new Set<FileMember>();
   readonly #engine: Engine;
   readonly #host: FileHost;
   readonly #batches: Batches;
@@ -117,7 +117,7 @@ export class WorkerFile {
     this.#add(() => settled(this.#engine.close()), done);
   }
 
-  attach(member: Member, done: (report: Report) => void): void {
+  attach(member: FileMember, done: (report: Report) => void): void {
     this.members.add(member);
     this.#inVain.came(member);
     if (member.Durability === 'full') this.#full.add(member);
@@ -129,12 +129,12 @@ export class WorkerFile {
     this.#add(() => patiently(attempt, this.#inVain, 'open-failed'), reportTo(done));
   }
 
-  detach(member: Member, done: (report: Report) => void): void {
+  detach(member: FileMember, done: (report: Report) => void): void {
     const leave = this.#engine.detach?.(member);
     this.#add(() => this.#letGo(member, leave), reportTo(done));
   }
 
-  *#letGo(member: Member, leave: (() => MaybePromise<void>) | undefined): Work<void> {
+  *#letGo(member: FileMember, leave: (() => MaybePromise<void>) | undefined): Work<void> {
     this.members.delete(member);
     this.#full.delete(member);
     this.#inVain.went(member, this.members);

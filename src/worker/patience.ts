@@ -1,12 +1,12 @@
 /** Waiting without holding up other files: for a promise, and for another process to let go of a file. */
 import { cellTime, msSince, stoppedMs } from '../protocol/clock.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
-import { type Caller, EngineError, type MaybePromise } from './engine.ts';
+import { EngineError, type MaybePromise, type Member } from './engine.ts';
 
 /** What a task waits for: a time at which to go on, or a promise. */
 export type Wait = number | Promise<unknown>;
 
-type Patient = Pick<Caller, 'BusyTimeoutMs'>;
+type Patient = Pick<Member, 'BusyTimeoutMs'>;
 
 /** Between attempts on a busy file: one that is written to without a pause leaves gaps of less than a millisecond. */
 const RETRY_MS = 1;

@@ -26,7 +26,7 @@ import type { FileHost } from './batches.ts';
 import { failedBefore } from './behind-a-save.ts';
 import { ReceivedBytes } from './channel/received-bytes.ts';
 import type { Engine, MaybePromise } from './engine.ts';
-import { type Member, WorkerFile } from './file.ts';
+import { type FileMember, WorkerFile } from './file.ts';
 import { Loop } from './loop.ts';
 import { verified } from './verify-value.ts';
 
@@ -42,7 +42,7 @@ interface ServingThread {
 export class Service implements WorkerService, FileHost {
   arena: Arena;
   readonly commitPoints: Int32Array;
-  readonly members = new Map<number, Member>();
+  readonly members = new Map<number, FileMember>();
   readonly #control: Int32Array;
   readonly #board: ErrorBoard;
   readonly #newEngine: NewEngine;
@@ -264,23 +264,23 @@ function known<T>(all: ReadonlyMap<number, T>, id: number): T {
 
 function read(
   engine: Engine,
-  caller: Member,
+  member: FileMember,
   operation: LoadOperation,
   key: string,
   clock: number,
 ): MaybePromise<Found> {
-  if (operation === 'loadSnapshot') return engine.loadSnapshot(caller);
-  if (operation === 'loadPatchesSince') return engine.loadPatchesSince(caller, clock);
-  if (operation === 'loadStore') return engine.loadStore(caller);
+  if (operation === 'loadSnapshot') return engine.loadSnapshot(member);
+  if (operation === 'loadPatchesSince') return engine.loadPatchesSince(member, clock);
+  if (operation === 'loadStore') return engine.loadStore(member);
   if (operation === 'listStores') {
     if (key === NOT_IMPORTED) return { stores: engine.listNotImported?.() ?? [] };
-    const stores = engine.listStores(caller);
+    const stores = engine.listStores(member);
     return stores instanceof Promise ? stores.then((names) => ({ stores: names })) : { stores };
   }
-  if (operation === 'loadRecord') return engine.loadRecord(caller, key);
-  if (operation === 'loadRecords') return engine.loadRecords(caller, key);
-  const value = engine.loadValue(caller, key);
-  if (!caller.VerifyValues) return value;
+  if (operation === 'loadRecord') return engine.loadRecord(member, key);
+  if (operation === 'loadRecords') return engine.loadRecords(member, key);
+  const value = engine.loadValue(member, key);
+  if (!member.VerifyValues) return value;
   return value instanceof Promise ? value.then((data) => verified(key, data)) : verified(key, value);
 }
 

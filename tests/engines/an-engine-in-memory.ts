@@ -3,10 +3,10 @@ import { seenOf, snapshotNumber } from '../../src/protocol/compaction.ts';
 import { type PackedBytes, packOf } from '../../src/protocol/packed-bytes.ts';
 import type { RecordsFound, StoreFound } from '../../src/protocol/service.ts';
 import {
-  type Caller,
   type CommitPoint,
   type Engine,
   EngineError,
+  type Member,
   noteCommit,
   type Writes,
 } from '../../src/worker/engine.ts';
@@ -50,24 +50,24 @@ class MemoryEngine implements Engine {
   }
 
   // what is returned is handed over: the caller of the provider may change it
-  loadSnapshot({ storeId }: Caller): Uint8Array | undefined {
+  loadSnapshot({ storeId }: Member): Uint8Array | undefined {
     return storeOf(this.#database, storeId).snapshot?.data.slice();
   }
 
-  loadPatchesSince({ storeId }: Caller, clock: number): PackedBytes {
+  loadPatchesSince({ storeId }: Member, clock: number): PackedBytes {
     const later = [...storeOf(this.#database, storeId).patches]
       .filter(([one]) => one > clock)
       .sort(([a], [b]) => a - b);
     return later.map(([, data]) => packOf(data.slice()));
   }
 
-  loadStore(caller: Caller): StoreFound {
-    const { snapshot, patches } = storeOf(this.#database, caller.storeId);
+  loadStore(member: Member): StoreFound {
+    const { snapshot, patches } = storeOf(this.#database, member.storeId);
     const clocks = [...patches.keys(), ...(snapshot === undefined ? [] : [snapshot.clock])];
     return {
       snapshot: snapshot?.data.slice(),
       snapshotClock: snapshot?.clock,
-      patches: this.loadPatchesSince(caller, Number.NEGATIVE_INFINITY),
+      patches: this.loadPatchesSince(member, Number.NEGATIVE_INFINITY),
       lastClock: clocks.length === 0 ? 0 : Math.max(...clocks),
     };
   }
@@ -79,16 +79,16 @@ class MemoryEngine implements Engine {
     return stores.map(([id]) => id).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   }
 
-  loadRecord({ storeId }: Caller, key: string): Uint8Array | undefined {
+  loadRecord({ storeId }: Member, key: string): Uint8Array | undefined {
     return storeOf(this.#database, storeId).records.get(key)?.slice();
   }
 
-  loadRecords({ storeId }: Caller, prefix: string): RecordsFound {
+  loadRecords({ storeId }: Member, prefix: string): RecordsFound {
     const found = [...storeOf(this.#database, storeId).records].filter(([key]) => key.startsWith(prefix));
     return { keys: found.map(([key]) => key), data: found.map(([, data]) => packOf(data.slice())) };
   }
 
-  loadValue(_: Caller, hash: string): Uint8Array | undefined {
+  loadValue(_: Member, hash: string): Uint8Array | undefined {
     return this.#database.values.get(hash)?.data.slice();
   }
 
@@ -105,13 +105,13 @@ function storeOf({ stores }: Database, storeId: string): Store {
 function perform(writes: Writes, database: Database): void {
   const { operation, clock, key } = writes;
   const { values } = database;
-  const store = storeOf(database, writes.caller.storeId);
+  const store = storeOf(database, writes.member.storeId);
   const data = writes.data.slice(); // what is handed in is only lent
   if (operation === 'appendPatch') append(writes, store, data);
   else if (operation === 'compactStore') compact(writes, store, data);
   else if (operation === 'saveSnapshot') store.snapshot = { data, clock };
   else if (operation === 'prunePatches') removeWhere(store.patches, (one) => one < clock);
-  else if (operation === 'removeStore') database.stores.delete(writes.caller.storeId.toWellFormed());
+  else if (operation === 'removeStore') database.stores.delete(writes.member.storeId.toWellFormed());
   else if (operation === 'saveRecord') store.records.set(key, data);
   else if (operation === 'removeRecord') store.records.delete(key);
   else if (operation === 'removeRecords') removeWhere(store.records, (one) => one.startsWith(key));

@@ -17,7 +17,7 @@ import { Batches } from '../../src/worker/batches.ts';
 import { BatchReader } from '../../src/worker/channel/batch-reader.ts';
 import { type Engine, EngineError, type Writes } from '../../src/worker/engine.ts';
 import { WaitedInVain } from '../../src/worker/patience.ts';
-import { aCaller } from '../support/a-caller.ts';
+import { aMember } from '../support/a-member.ts';
 
 const arena = new Arena(new SharedArrayBuffer(arenaBytesFor(0)));
 const commitPoints = new Int32Array(new SharedArrayBuffer(4));
@@ -34,11 +34,11 @@ function operationsIn(writes: Writes): string[] {
 
 /** A worker, which knows of no failure, begins with the batch in the first slab; it goes on until its engine waits for something. */
 function begin(transact: Engine['transact']): void {
-  const caller = { ...aCaller };
+  const member = { ...aMember };
   const host = {
     arena,
     commitPoints,
-    members: new Map([[1, caller]]),
+    members: new Map([[1, member]]),
     progressed: () => {},
     resumed: () => {},
     report: () => {},
@@ -161,7 +161,7 @@ it('a patch that a lost worker had found to be without effect has one where the 
 it('batches that are committed together are all carried out again where the first attempt was in vain', () => {
   const slabs = [0, 4096, 8192];
   for (const slab of slabs) batchAt(slab, [['appendPatch', false]]);
-  const calls = new BatchReader(arena, slabs, new Map([[1, aCaller]]));
+  const calls = new BatchReader(arena, slabs, new Map([[1, aMember]]));
   expect(operationsIn(calls.attempt())).toHaveLength(3);
   expect(operationsIn(calls.attempt())).toHaveLength(3);
 });

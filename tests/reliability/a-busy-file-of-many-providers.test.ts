@@ -8,13 +8,13 @@ import { Ring } from '../../src/protocol/ring.ts';
 import { EngineError } from '../../src/worker/engine.ts';
 import { Loop } from '../../src/worker/loop.ts';
 import { patiently, WaitedInVain } from '../../src/worker/patience.ts';
-import { aCaller } from '../support/a-caller.ts';
+import { aMember } from '../support/a-member.ts';
 import { freshFile, patchOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
 it('a hundred and fifty thousand providers, of which one wants to wait', () => {
   const callers = new Set(
-    Array.from({ length: 150_000 }, (_, index) => ({ ...aCaller, BusyTimeoutMs: index === 7 ? 1e6 : 0 })),
+    Array.from({ length: 150_000 }, (_, index) => ({ ...aMember, BusyTimeoutMs: index === 7 ? 1e6 : 0 })),
   );
   const inVain = new WaitedInVain();
   for (const caller of callers) inVain.came(caller);
@@ -36,8 +36,8 @@ it('a hundred and fifty thousand providers, of which one wants to wait', () => {
 
 it('one that has waited along goes, and those that are left want to wait for less: there is no less than no time left', () => {
   const inVain = new WaitedInVain();
-  const patient = { ...aCaller, BusyTimeoutMs: 5000 };
-  const other = { ...aCaller, BusyTimeoutMs: 100 };
+  const patient = { ...aMember, BusyTimeoutMs: 5000 };
+  const other = { ...aMember, BusyTimeoutMs: 100 };
   inVain.came(patient);
   inVain.came(other);
   inVain.hasWaited(4000);
@@ -49,7 +49,7 @@ it('one that has waited along goes, and those that are left want to wait for les
 
 it('what is refused because a call before it has waited in vain does not wait as well', () => {
   const inVain = new WaitedInVain();
-  inVain.came({ ...aCaller, BusyTimeoutMs: 60_000 });
+  inVain.came({ ...aMember, BusyTimeoutMs: 60_000 });
   const refused = () => {
     throw new EngineError('database-busy', { message: 'the snapshot called before was not stored' }, true);
   };
@@ -58,7 +58,7 @@ it('what is refused because a call before it has waited in vain does not wait as
 
 it('a process that is stopped while one call waits: another one has not waited along for all of that', () => {
   const inVain = new WaitedInVain();
-  inVain.came({ ...aCaller, BusyTimeoutMs: 4000 });
+  inVain.came({ ...aMember, BusyTimeoutMs: 4000 });
   const sleepUntil = (time: number) =>
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.max(time - performance.now(), 0));
   const busy = () => {
@@ -83,7 +83,7 @@ it('a process that is stopped while one call waits: another one has not waited a
 
 it('a process that is stopped within an attempt goes on waiting', () => {
   const inVain = new WaitedInVain();
-  inVain.came({ ...aCaller, BusyTimeoutMs: 1000 });
+  inVain.came({ ...aMember, BusyTimeoutMs: 1000 });
   const stopped = () => {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
     throw new EngineError('database-busy', { message: 'database is locked' });
@@ -110,7 +110,7 @@ it('an attempt to open a locked file goes on until it is free, though nothing el
 
 it('of many locked files of a thread each is tried the less often, so that other files have their turn', () => {
   const inVain = new WaitedInVain();
-  inVain.came({ ...aCaller, BusyTimeoutMs: 60_000 });
+  inVain.came({ ...aMember, BusyTimeoutMs: 60_000 });
   const busy = () => {
     throw new EngineError('database-busy', { message: 'database is locked' });
   };
@@ -128,7 +128,7 @@ it('what waits for a moment only takes no turn that it does not use: another fil
   };
   const waiting = (BusyTimeoutMs: number) => {
     const inVain = new WaitedInVain();
-    inVain.came({ ...aCaller, BusyTimeoutMs });
+    inVain.came({ ...aMember, BusyTimeoutMs });
     return patiently(busy, inVain);
   };
   for (let call = 0; call < 10_000; call++) waiting(500).next();

@@ -32,7 +32,7 @@ import {
   usedOf,
 } from '../../protocol/slabs.ts';
 import { noteOutcome, refuseUnfounded } from '../behind-a-save.ts';
-import { type Caller, EngineError, type Writes } from '../engine.ts';
+import { EngineError, type Member, type Writes } from '../engine.ts';
 import { refuseFalseValue } from '../verify-value.ts';
 import type { ReceivedBytes } from './received-bytes.ts';
 
@@ -45,12 +45,12 @@ export class BatchReader implements Writes {
   settler = 0;
   clock = 0;
   heard = 0;
-  caller!: Caller;
+  member!: Member;
 
   readonly #arena: Arena;
   /** The first slab of each batch; of several batches, each has just that one. */
   readonly #firstSlabs: readonly number[];
-  readonly #callers: ReadonlyMap<number, Caller>;
+  readonly #members: ReadonlyMap<number, Member>;
   /** Those of the only call, if they are not in the arena. */
   readonly #large: ReceivedBytes | undefined;
   /** Only these entries, if given, and the position in there of the one to read next. */
@@ -68,12 +68,12 @@ export class BatchReader implements Writes {
   constructor(
     arena: Arena,
     firstSlabs: readonly number[],
-    callers: ReadonlyMap<number, Caller>,
+    members: ReadonlyMap<number, Member>,
     large?: ReceivedBytes,
   ) {
     this.#arena = arena;
     this.#firstSlabs = firstSlabs;
-    this.#callers = callers;
+    this.#members = members;
     this.#large = large;
   }
 
@@ -136,7 +136,7 @@ export class BatchReader implements Writes {
       const failure = code && new EngineError(code, { message });
       // a release that is marked was refused
       const isRefused = (this.#flags & ENTRY_NO_EFFECT) !== 0;
-      const refusal = isRefused ? this.caller.failedSaves?.before(this.key, this.heard) : undefined;
+      const refusal = isRefused ? this.member.failedSaves?.before(this.key, this.heard) : undefined;
       noteOutcome(this, failure && (refusal ?? failure), number);
     }
   }
@@ -163,14 +163,14 @@ export class BatchReader implements Writes {
       this.#keyLength = keyLength;
       this.#dataLength = dataLength;
       this.clock = arena.doubles[(at >> 3) + ENTRY_CLOCK] ?? 0;
-      const callerId = arena.cell(cell + ENTRY_MEMBER);
-      const caller = this.#callers.get(callerId);
-      if (caller === undefined) throw new Error(`there is no provider ${callerId}`); // a fault of this program
-      this.caller = caller;
+      const memberId = arena.cell(cell + ENTRY_MEMBER);
+      const member = this.#members.get(memberId);
+      if (member === undefined) throw new Error(`there is no provider ${memberId}`); // a fault of this program
+      this.member = member;
       if (this.#carriesOut && this.operation !== 'appendPatch') {
-        if (this.operation === 'saveSnapshot') this.caller.snapshotFailure = undefined;
+        if (this.operation === 'saveSnapshot') this.member.snapshotFailure = undefined;
         refuseUnfounded(this);
-        if (this.caller.VerifyValues) refuseFalseValue(this);
+        if (this.member.VerifyValues) refuseFalseValue(this);
       }
       return true;
     }

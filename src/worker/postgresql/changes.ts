@@ -1,6 +1,6 @@
 /** What a transaction is to do: the writes of its calls, sorted by what few statements can carry out together. */
 import { seenOf, snapshotNumber } from '../../protocol/compaction.ts';
-import type { Caller, Writes } from '../engine.ts';
+import type { Member, Writes } from '../engine.ts';
 import { isLarge } from './chunks.ts';
 import type { Statement } from './connection.ts';
 import { type StoredName, storedName } from './names.ts';
@@ -27,7 +27,7 @@ export class Changes {
   readonly values = new ValueChanges();
   /** Of values that are saved. Those of stores are there since these were claimed. */
   readonly names: StoredName[] = [];
-  readonly callers = new Set<Caller>();
+  readonly members = new Set<Member>();
   /** Stores that get a large snapshot: what it replaces is to be deleted once all this is committed. */
   readonly replaced = new Set<string>();
   /**
@@ -38,15 +38,15 @@ export class Changes {
   #hasOthers = false;
 
   constructor(writes: Writes) {
-    let latest: Caller | undefined;
+    let latest: Member | undefined;
     let store = '';
     while (writes.next()) {
-      const { caller } = writes;
+      const { member } = writes;
       if (writes.operation !== 'appendPatch') this.#hasOthers = true;
-      if (caller !== latest) {
-        latest = caller;
-        this.callers.add(caller);
-        store = storedName(caller.storeId).stored;
+      if (member !== latest) {
+        latest = member;
+        this.members.add(member);
+        store = storedName(member.storeId).stored;
       }
       this.#add(writes, store);
     }

@@ -3,7 +3,7 @@
  * store over removes the claims of those before: so a process has a store as long as its claim is there.
  */
 import { ownerOf } from '../../protocol/postgresql/session.ts';
-import { type Caller, EngineError } from '../engine.ts';
+import { EngineError, type Member } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
 import { fencedError, type Holder, lostError, mustRegister } from './holder.ts';
@@ -16,7 +16,7 @@ type Claim = 'exclusive' | 'shared' | 'had' | 'lost';
 
 interface Situation {
   stored: string;
-  wanted: Caller;
+  wanted: Member;
   shared: boolean;
   mine: ClaimRow[];
   /** Other queues of this process, which may have it as well. */
@@ -31,9 +31,9 @@ const BRIEFLY: Statement = { text: 'SET LOCAL lock_timeout = 20' };
 export class Claims {
   readonly #holder: Holder;
   /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
-  readonly #callers = new Map<string, Set<Caller>>();
+  readonly #members = new Map<string, Set<Member>>();
   /** Those that are to be attached, and whose store was not asked for along with another one's. */
-  readonly #coming = new Set<Caller>();
+  readonly #coming = new Set<Member>();
   /** By the stored names of their stores: only while there are providers of them, and none of those that are to be given back. */
   readonly #claims = new Map<string, Claim>();
   /** Those that are to be given back. */
@@ -46,30 +46,30 @@ export class Claims {
   }
 
   /** A provider will want its store. */
-  announce(caller: Caller): void {
-    const { stored } = storedName(caller.storeId);
-    const callers = this.#callers.get(stored) ?? new Set();
-    this.#callers.set(stored, callers.add(caller));
-    this.#coming.add(caller);
+  announce(member: Member): void {
+    const { stored } = storedName(member.storeId);
+    const members = this.#members.get(stored) ?? new Set();
+    this.#members.set(stored, members.add(member));
+    this.#coming.add(member);
   }
 
   /** Whether a provider was announced, and has not left. */
-  isThere(caller: Caller): boolean {
-    return this.#callers.get(storedName(caller.storeId).stored)?.has(caller) ?? false;
+  isThere(member: Member): boolean {
+    return this.#members.get(storedName(member.storeId).stored)?.has(member) ?? false;
   }
 
   /** A provider has gone. If it was the last one of its store, the server is told by `giveBack`, as soon as it can be. */
-  leave(caller: Caller): void {
-    const { stored } = storedName(caller.storeId);
-    const callers = this.#callers.get(stored);
-    this.#coming.delete(caller);
-    if (!callers?.delete(caller)) return;
-    if (callers.size > 0) {
+  leave(member: Member): void {
+    const { stored } = storedName(member.storeId);
+    const members = this.#members.get(stored);
+    this.#coming.delete(member);
+    if (!members?.delete(member)) return;
+    if (members.size > 0) {
       // those that are left never had it: they have it once it is free
       if (this.#claims.get(stored) === 'lost' && !this.#wasOwned(stored)) this.#claims.delete(stored);
       return;
     }
-    this.#callers.delete(stored);
+    this.#members.delete(stored);
     this.#claims.delete(stored);
     // even if it is not known here: the server may have it, and the answer was lost
     this.#leaving.add(stored);
@@ -77,25 +77,25 @@ export class Claims {
   }
 
   /**
-   * Claims a caller's store, unless it is, and with it those of all who are to be attached after it: a thousand are opened in one
+   * Claims a member's store, unless it is, and with it those of all who are to be attached after it: a thousand are opened in one
    * transaction. @throws `fenced` if another process has it
    */
-  async claim(connection: Connection, caller: Caller): Promise<void> {
-    this.#coming.delete(caller);
-    const claim = this.#claims.get(storedName(caller.storeId).stored);
-    if (claim === 'lost') throw lostError(caller.storeId);
-    if (suffices(claim, caller)) return;
+  async claim(connection: Connection, member: Member): Promise<void> {
+    this.#coming.delete(member);
+    const claim = this.#claims.get(storedName(member.storeId).stored);
+    if (claim === 'lost') throw lostError(member.storeId);
+    if (suffices(claim, member)) return;
     const others = [...this.#coming];
-    const isGranted = await this.#claimAll(connection, [caller, ...others], caller).catch((error) => {
+    const isGranted = await this.#claimAll(connection, [member, ...others], member).catch((error) => {
       if (others.length === 0 || connection.lost || mustRegister(error)) throw error; // then all are tried again together
       // it may be another one's store that is in the way
-      return this.#claimAll(connection, [caller], caller);
+      return this.#claimAll(connection, [member], member);
     });
     for (const other of others) this.#coming.delete(other);
     if (isGranted) return;
-    throw this.#claims.get(storedName(caller.storeId).stored) === 'lost'
-      ? lostError(caller.storeId)
-      : fencedError(caller.storeId);
+    throw this.#claims.get(storedName(member.storeId).stored) === 'lost'
+      ? lostError(member.storeId)
+      : fencedError(member.storeId);
   }
 
   /** All were given back. */
@@ -110,17 +110,17 @@ export class Claims {
   }
 
   /**
-   * Claims those of the callers' stores that no living process has, the first one of a store for all of that.
+   * Claims those of the members' stores that no living process has, the first one of a store for all of that.
    *
    * @param first - the one whose turn it is, if so: on its store's lock alone is waited. Returns whether that store is granted
    */
-  async #claimAll(connection: Connection, callers: readonly Caller[], first?: Caller): Promise<boolean> {
-    const wanted = new Map<string, Caller>();
-    for (const caller of callers) {
-      const { stored } = storedName(caller.storeId);
+  async #claimAll(connection: Connection, members: readonly Member[], first?: Member): Promise<boolean> {
+    const wanted = new Map<string, Member>();
+    for (const member of members) {
+      const { stored } = storedName(member.storeId);
       const claim = this.#claims.get(stored);
       // a claim of one that is lost may be there again: with an older state of the database
-      if (claim !== 'lost' && !suffices(claim, caller) && !wanted.has(stored)) wanted.set(stored, caller);
+      if (claim !== 'lost' && !suffices(claim, member) && !wanted.has(stored)) wanted.set(stored, member);
     }
     const stored = [...wanted.keys()];
     return inTransaction(connection, async () => {
@@ -130,9 +130,9 @@ export class Claims {
         ...lockStatements(stored, first === undefined ? [] : stored.slice(0, 1)),
       );
       const rows = lockedRows(results);
-      const situations = [...wanted].flatMap(([stored, caller]) => {
+      const situations = [...wanted].flatMap(([stored, member]) => {
         const row = rows.get(stored);
-        return row === undefined ? [] : [this.#situationOf(stored, caller, row)];
+        return row === undefined ? [] : [this.#situationOf(stored, member, row)];
       });
       const living = await fenceHolders(
         connection,
@@ -147,7 +147,7 @@ export class Claims {
       await connection.run(...this.#end(granted));
       for (const { stored, wanted } of granted) {
         // all who wanted it have left meanwhile: it is to be given back
-        if (!this.#callers.has(stored)) continue;
+        if (!this.#members.has(stored)) continue;
         this.#claims.set(stored, wanted.exclusive ? 'exclusive' : 'shared');
         this.#leaving.delete(stored);
       }
@@ -157,10 +157,10 @@ export class Claims {
 
   /** Whether a provider that is there has had a store for itself, now or with a worker thread that was lost. */
   #wasOwned(stored: string): boolean {
-    return [...(this.#callers.get(stored) ?? [])].some(({ exclusive, owned }) => exclusive && owned);
+    return [...(this.#members.get(stored) ?? [])].some(({ exclusive, owned }) => exclusive && owned);
   }
 
-  #situationOf(stored: string, wanted: Caller, { shared, claims }: StoreRow): Situation {
+  #situationOf(stored: string, wanted: Member, { shared, claims }: StoreRow): Situation {
     const { session } = this.#holder;
     const situation: Situation = { stored, wanted, shared, mine: [], siblings: [], others: [] };
     for (const claim of claims) {
@@ -209,14 +209,14 @@ export class Claims {
       values: [session, String(generation)],
     });
     const known = new Set(found?.rows.map(([stored]) => stored));
-    const callers: Caller[] = [];
+    const members: Member[] = [];
     for (const [stored, claim] of this.#claims) {
       if (claim === 'lost' || known.has(stored)) continue;
       this.#claims.set(stored, 'had');
-      callers.push(...(this.#callers.get(stored) ?? []));
+      members.push(...(this.#members.get(stored) ?? []));
     }
-    callers.sort((one, other) => Number(other.exclusive) - Number(one.exclusive));
-    if (callers.length > 0) await this.#claimAll(connection, callers);
+    members.sort((one, other) => Number(other.exclusive) - Number(one.exclusive));
+    if (members.length > 0) await this.#claimAll(connection, members);
   }
 
   /**
@@ -272,12 +272,12 @@ export class Claims {
     const text = 'SELECT store_id FROM sds_claims WHERE session = $1';
     const [found] = await this.#holder.transact(connection, { text, values: [this.#holder.session] });
     const stores = found?.rows.map(([stored]) => String(stored)) ?? [];
-    for (const stored of stores) if (!this.#callers.has(stored)) this.#leaving.add(stored);
+    for (const stored of stores) if (!this.#members.has(stored)) this.#leaving.add(stored);
     this.#holder.inherits = false;
   }
 }
 
-function suffices(claim: Claim | undefined, { exclusive }: Caller): boolean {
+function suffices(claim: Claim | undefined, { exclusive }: Member): boolean {
   return claim === 'exclusive' || (claim === 'shared' && !exclusive);
 }
 

@@ -2,7 +2,7 @@
 import type { PackedBytes } from '../../protocol/packed-bytes.ts';
 import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { Promise } from '../../protocol/surroundings.ts';
-import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
+import { type CommitPoint, type Engine, EngineError, type Member, noteCommit, type Writes } from '../engine.ts';
 import { Changes } from './changes.ts';
 import { deletionOfUnnamed, readWhole } from './chunks.ts';
 import { Claims } from './claims.ts';
@@ -58,29 +58,29 @@ export class PostgresqlEngine implements Engine {
 
   // ---- providers come and go ---------------------------------------------------------------------
 
-  announce(caller: Caller): void {
-    this.#claims.announce(caller);
-    this.#link.passwords.offer(caller);
+  announce(member: Member): void {
+    this.#claims.announce(member);
+    this.#link.passwords.offer(member);
   }
 
   setDurability(full: boolean): void {
     this.#link.patience.full = full;
   }
 
-  attach(caller: Caller): Promise<void> {
+  attach(member: Member): Promise<void> {
     return this.#use(async (connection) => {
       // for one that has left nothing is claimed: what it had may have been given back over this new connection
-      if (!this.#claims.isThere(caller)) return;
-      await this.#claims.claim(connection, caller);
-      caller.owned = true;
+      if (!this.#claims.isThere(member)) return;
+      await this.#claims.claim(connection, member);
+      member.owned = true;
     });
   }
 
-  detach(caller: Caller): () => Promise<void> {
-    this.#claims.leave(caller);
+  detach(member: Member): () => Promise<void> {
+    this.#claims.leave(member);
     return async () => {
       if (this.#claims.mayGiveBack) await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
-      this.#link.passwords.withdraw(caller); // a new connection may have taken its password
+      this.#link.passwords.withdraw(member); // a new connection may have taken its password
     };
   }
 
@@ -94,7 +94,7 @@ export class PostgresqlEngine implements Engine {
       if (!this.#holder.covers(commitPoint)) throw error;
     });
     for (const at of changes.collided) writes.markWithoutEffect(at);
-    for (const caller of changes.callers) caller.owned = true;
+    for (const member of changes.members) member.owned = true;
     commitPoint.cells[commitPoint.index] = commitPoint.value;
     noteCommit(commitPoint);
     if (changes.replaced.size === 0) return;
@@ -111,7 +111,7 @@ export class PostgresqlEngine implements Engine {
       throw new EngineError('io-error', { message: 'some of these batches were committed before' });
     }
     // here, not when the writes are read: a store may be lost meanwhile, and this process have a new generation
-    for (const caller of changes.callers) await this.#claims.claim(connection, caller);
+    for (const member of changes.members) await this.#claims.claim(connection, member);
     const { onlyPatches } = changes;
     changes.collided = [];
     if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return;
@@ -151,43 +151,43 @@ export class PostgresqlEngine implements Engine {
 
   // ---- loads -------------------------------------------------------------------------------------------
 
-  loadSnapshot(caller: Caller): Promise<Uint8Array | undefined> {
-    return this.#read(caller, (connection, store) => readWhole(connection, 'sds_snapshots', store));
+  loadSnapshot(member: Member): Promise<Uint8Array | undefined> {
+    return this.#read(member, (connection, store) => readWhole(connection, 'sds_snapshots', store));
   }
 
-  loadPatchesSince(caller: Caller, clock: number): Promise<PackedBytes> {
-    return this.#read(caller, (connection, store) => loadPatchesSince(connection, store, clock));
+  loadPatchesSince(member: Member, clock: number): Promise<PackedBytes> {
+    return this.#read(member, (connection, store) => loadPatchesSince(connection, store, clock));
   }
 
-  loadValue(caller: Caller, hash: string): Promise<Uint8Array | undefined> {
-    return this.#read(caller, (connection) => readWhole(connection, 'sds_values', storedName(hash).stored));
+  loadValue(member: Member, hash: string): Promise<Uint8Array | undefined> {
+    return this.#read(member, (connection) => readWhole(connection, 'sds_values', storedName(hash).stored));
   }
 
-  loadStore(caller: Caller): Promise<StoreFound> {
-    return this.#withStore(caller, loadStore);
+  loadStore(member: Member): Promise<StoreFound> {
+    return this.#withStore(member, loadStore);
   }
 
-  listStores(caller: Caller): Promise<string[]> {
-    return this.#read(caller, listStores);
+  listStores(member: Member): Promise<string[]> {
+    return this.#read(member, listStores);
   }
 
-  loadRecord(caller: Caller, key: string): Promise<Uint8Array | undefined> {
-    return this.#read(caller, (connection, store) => loadRecord(connection, store, key));
+  loadRecord(member: Member, key: string): Promise<Uint8Array | undefined> {
+    return this.#read(member, (connection, store) => loadRecord(connection, store, key));
   }
 
-  loadRecords(caller: Caller, prefix: string): Promise<RecordsFound> {
-    return this.#read(caller, (connection, store) => loadRecords(connection, store, prefix));
+  loadRecords(member: Member, prefix: string): Promise<RecordsFound> {
+    return this.#read(member, (connection, store) => loadRecords(connection, store, prefix));
   }
 
-  #read<T>(caller: Caller, read: (reading: Reading, store: string) => Promise<T>): Promise<T> {
-    return this.#withStore(caller, (connection, store) => read(readingBy(connection), store));
+  #read<T>(member: Member, read: (reading: Reading, store: string) => Promise<T>): Promise<T> {
+    return this.#withStore(member, (connection, store) => read(readingBy(connection), store));
   }
 
-  #withStore<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
+  #withStore<T>(member: Member, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
     return this.#use(async (connection) => {
-      await this.#claims.claim(connection, caller);
-      const found = await read(connection, storedName(caller.storeId).stored);
-      caller.owned = true;
+      await this.#claims.claim(connection, member);
+      const found = await read(connection, storedName(member.storeId).stored);
+      member.owned = true;
       return found;
     });
   }

@@ -5,10 +5,10 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { reportedOf } from '../../protocol/errors.ts';
 import type { PasswordSource } from '../../protocol/service.ts';
 import { clearTimeout, Promise, setTimeout } from '../../protocol/surroundings.ts';
-import type { Caller } from '../engine.ts';
+import type { Member } from '../engine.ts';
 import { isRefusal, ServerError } from './sqlstates.ts';
 
-type Password = Caller['password'];
+type Password = Member['password'];
 
 /** One function that gives no answer keeps the next one waiting for so long. */
 const ASK_NEXT_AFTER_MS = 500;
@@ -27,28 +27,28 @@ interface Answer {
 
 export class Passwords {
   /** Those of the providers that there are, with these, and some words of those that have gone, with nobody; the newest are last. */
-  readonly #offered = new Map<Password, Set<Caller>>();
+  readonly #offered = new Map<Password, Set<Member>>();
   /** The one that was accepted last, if any was. */
   #accepted: readonly Password[] = [];
 
   /** One for the next connection. */
-  offer(caller: Caller): void {
-    const { password } = caller;
-    const callers = this.#offered.get(password) ?? new Set();
+  offer(member: Member): void {
+    const { password } = member;
+    const members = this.#offered.get(password) ?? new Set();
     this.#offered.delete(password);
-    this.#offered.set(password, callers.add(caller));
+    this.#offered.set(password, members.add(member));
   }
 
   /** A provider has gone, and is asked no more. Its word may serve others. */
-  withdraw(caller: Caller): void {
-    const { password } = caller;
+  withdraw(member: Member): void {
+    const { password } = member;
     if (typeof password === 'object') {
       password.close();
       this.#offered.delete(password);
       return;
     }
-    this.#offered.get(password)?.delete(caller);
-    const left = [...this.#offered].filter(([, callers]) => callers.size === 0);
+    this.#offered.get(password)?.delete(member);
+    const left = [...this.#offered].filter(([, members]) => members.size === 0);
     for (const [word] of left.slice(0, -MOST_PASSWORDS)) this.#offered.delete(word);
   }
 

@@ -3,7 +3,7 @@ import { FOREIGN_WRITER } from '../../protocol/control.ts';
 import { ifPossible } from '../../protocol/if-possible.ts';
 import type { PackedBytes } from '../../protocol/packed-bytes.ts';
 import type { ProviderMessage, RecordsFound, StoreFound } from '../../protocol/service.ts';
-import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
+import { type CommitPoint, type Engine, EngineError, type Member, noteCommit, type Writes } from '../engine.ts';
 import { isTooBig, toEngineError } from './errors.ts';
 import { withSystemReason } from './no-room.ts';
 import { closeDatabase, hasWalResetFault, keepsStatementsOpen } from './node-sqlite.ts';
@@ -103,21 +103,21 @@ export class SqliteEngine implements Engine {
     connection.wal?.wrote(bytes);
   }
 
-  loadSnapshot({ storeId }: Caller): Uint8Array | undefined {
+  loadSnapshot({ storeId }: Member): Uint8Array | undefined {
     return this.#read(({ statements }) =>
       bytesOf(statements.first('SELECT data FROM snapshots WHERE store_id = ?', storeId)),
     );
   }
 
-  loadPatchesSince({ storeId }: Caller, clock: number): PackedBytes {
+  loadPatchesSince({ storeId }: Member, clock: number): PackedBytes {
     return this.#read(({ statements }) => loadPatches(statements, storeId, clock));
   }
 
-  loadValue(_: Caller, hash: string): Uint8Array | undefined {
+  loadValue(_: Member, hash: string): Uint8Array | undefined {
     return this.#read(({ statements }) => bytesOf(statements.first('SELECT data FROM blobs WHERE hash = ?', hash)));
   }
 
-  loadStore({ storeId }: Caller): StoreFound {
+  loadStore({ storeId }: Member): StoreFound {
     return this.#read(({ statements }) => loadStore(storeId, statements));
   }
 
@@ -129,11 +129,11 @@ export class SqliteEngine implements Engine {
     return this.#read(({ statements }) => notImported(statements));
   }
 
-  loadRecord({ storeId }: Caller, key: string): Uint8Array | undefined {
+  loadRecord({ storeId }: Member, key: string): Uint8Array | undefined {
     return this.#read(({ records }) => records.load(storeId, key));
   }
 
-  loadRecords({ storeId }: Caller, prefix: string): RecordsFound {
+  loadRecords({ storeId }: Member, prefix: string): RecordsFound {
     return this.#read(({ records }) => records.loadAll(storeId, prefix));
   }
 

@@ -18,7 +18,7 @@ export interface Tables {
 /** Carries out one call; returns how many bytes it wrote. */
 export function perform(call: Writes, { statements, writer, records }: Tables): number {
   const { clock } = call;
-  const { storeId } = call.caller;
+  const { storeId } = call.member;
   if (call.operation === 'appendPatch') {
     const { data } = call;
     writer.add(storeId, clock, data, call.at, call.keepsBoth);

@@ -1,7 +1,7 @@
 /** A provider as an engine knows it, for tests of what is below the service. */
-import type { Caller } from '../../src/worker/engine.ts';
+import type { Member } from '../../src/worker/engine.ts';
 
-export const aCaller: Caller = {
+export const aMember: Member = {
   storeId: 'store',
   VerifyValues: false,
   Durability: 'normal',
