@@ -167,6 +167,7 @@ export abstract class DocumentLog {
 
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
+    this.failure = error;
     this.#heardFailures = this.provider.failedAppends;
     this.noteLoss(error, this.provider);
     if (this.#live === undefined) this.#isRefused = false; // nothing makes up for it, and it is told now
@@ -199,6 +200,7 @@ export abstract class DocumentLog {
       this.noteLoss(error, provider);
       // what was rejected before, or waits in it, at most; not if another one removes it, or all of it was stored since
       if (--removed.times === 0 && removed === this.#removed && this.#live !== undefined) {
+        this.failure = error;
         this.trouble.tell('write', this.name, error); // as of all that is made up for: what is rejected meanwhile is not told
         this.#lacksSomething();
       }
@@ -210,6 +212,8 @@ export abstract class DocumentLog {
 
   /** Whether the database lacks an update, which was rejected. */
   isIncomplete = false;
+  /** What the last write has failed with. */
+  failure: unknown;
   /** Whether one was refused for want of room since the whole document was stored: its rejection may not have been heard of yet. */
   #isRefused = false;
   /** Whether the last update that came meanwhile was rejected as well. */
@@ -220,8 +224,8 @@ export abstract class DocumentLog {
   #isBehind = false;
   /** Between two attempts to complete the database, or the live document. */
   #pause = new GrowingPause();
-  /** The one that comes next; it never rejects. */
-  #attempt: Promise<unknown> | undefined;
+  /** The one that comes next, as long as something is lacking; it never rejects. */
+  attempt: Promise<unknown> | undefined;
 
   /** Has the live document apply what is stored; if that fails, it is tried again from time to time. Updates may be appended before. */
   restore(): Promise<void> {
@@ -267,24 +271,19 @@ export abstract class DocumentLog {
   }
 
   async #completeLater(): Promise<void> {
-    if (this.#attempt !== undefined) return;
+    if (this.attempt !== undefined) return;
     this.#pause = new GrowingPause();
     while ((this.isIncomplete || this.#isLost || this.#isBehind) && !this.isClosing) {
-      this.#attempt = Promise.allSettled([this.#tryToComplete()]); // failures were told before
-      await this.#attempt;
+      this.attempt = Promise.allSettled([this.#tryToComplete()]); // failures were told before
+      await this.attempt;
     }
-    this.#attempt = undefined;
+    this.attempt = undefined;
   }
 
   /** Has the next attempt come at once, and those after it as soon as those after a failure. */
   hurry(): void {
     this.#pause.beginAnew();
     this.#pause.end();
-  }
-
-  /** Resolves once the database lacks nothing that was rejected, whatever the live document may lack, or the log is closed. */
-  async completed(): Promise<void> {
-    while (this.isIncomplete && !this.isClosing) await this.#attempt;
   }
 
   async #tryToComplete(): Promise<void> {
