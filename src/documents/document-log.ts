@@ -123,7 +123,7 @@ export abstract class DocumentLog {
 
   #beginAnew(): void {
     this.provider = this.#open();
-    this.#heardFailures = 0;
+    this.#heard = 0;
     this.#isLost = false;
     this.#isBehind = this.#live !== undefined; // the other process may have changed it
     if (this.#isBehind) void this.#completeLater();
@@ -134,8 +134,8 @@ export abstract class DocumentLog {
   /** The promise of the last append; appends in a row may share one. */
   #lastStored: Promise<void> | undefined;
   #rejections = 0;
-  /** How many rejections of its provider were heard of, or do not matter. */
-  #heardFailures = 0;
+  /** How many updates that its provider has rejected were heard of, or do not matter. */
+  #heard = 0;
   /** Removals that have not failed, since which nothing was appended. */
   #removed = { times: 0 };
   /** How often it was asked to delete what is stored. */
@@ -155,9 +155,7 @@ export abstract class DocumentLog {
   }
 
   protected store(update: Uint8Array): Promise<void> {
-    const { refusedWrites } = this.provider;
     const stored = this.provider.appendPatch(update, this.#nextClock());
-    if (this.provider.refusedWrites > refusedWrites) this.#isRefused = true;
     if (stored !== this.#lastStored) {
       this.#lastStored = stored;
       void stored.catch(this.#rejected); // nobody is woken for that
@@ -168,9 +166,8 @@ export abstract class DocumentLog {
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
     this.failure = error;
-    this.#heardFailures = this.provider.failedAppends;
+    this.#heard = this.provider.rejectedAppends;
     this.noteLoss(error, this.provider);
-    if (this.#live === undefined) this.#isRefused = false; // nothing makes up for it, and it is told now
     if (this.isIncomplete) return; // it was told
     this.trouble.tell(this.#live === undefined ? 'append' : 'write', this.name, error);
     // what was removed since is not missed
@@ -185,7 +182,7 @@ export abstract class DocumentLog {
   removeStored(): Promise<void> {
     this.#removals++;
     this.isIncomplete = false;
-    this.#isRefused = false;
+    this.#heard = this.provider.rejectedAppends;
     this.#lastStored = this.#remove(); // whatever became of what was stored before
     return this.#lastStored;
   }
@@ -214,8 +211,6 @@ export abstract class DocumentLog {
   isIncomplete = false;
   /** What the last write has failed with. */
   failure: unknown;
-  /** Whether one was refused for want of room since the whole document was stored: its rejection may not have been heard of yet. */
-  #isRefused = false;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
   /** What has become of the last attempt to restore the live document. */
@@ -264,7 +259,6 @@ export abstract class DocumentLog {
     await whenThereIsRoom(this.provider, async () => {
       if (!this.isIncomplete) return; // it may have been removed while this has waited
       const rejections = this.#rejections;
-      this.#isRefused = false;
       await this.store(live.state());
       if (rejections === this.#rejections) this.isIncomplete = false;
     });
@@ -330,26 +324,27 @@ export abstract class DocumentLog {
     await this.#complete();
   }
 
-  /** Whether an update has just failed that was not removed since: whoever hears of another call first may end the process. */
-  get #hasFailedUnheard(): boolean {
-    return this.provider.failedAppends > this.#heardFailures && !this.#isRemoved;
+  /** Whether an update was just rejected that was not removed since: whoever hears of another call first may end the process. */
+  get #isRejectedUnheard(): boolean {
+    return this.provider.rejectedAppends > this.#heard && !this.#isRemoved;
   }
 
   /** As the process ends, where no promise is heard of any more. Returns whether it lacks nothing, after so long at most. */
   storeAtExit(mostMs: number): boolean {
-    if (this.#live === undefined) return !this.#isRefused;
+    if (this.#live === undefined) return !this.#isRejectedUnheard;
     const until = performance.now() + mostMs;
     try {
-      const lacksSomething = this.isIncomplete || this.#isRefused || this.#hasFailedUnheard || this.#live.hasUntold;
+      const lacksSomething = this.isIncomplete || this.#isRejectedUnheard || this.#live.hasUntold;
       if (!lacksSomething) return true;
       // to have a lost one again takes more than one turn, and one that is closed takes nothing
       if (mostMs <= 0 || this.#isLost || !this.mayStore) return false;
       const state = this.#live.state();
       for (let leftMs = mostMs; leftMs > 0; leftMs = until - performance.now()) {
-        this.#isRefused = false;
+        const { refusedWrites } = this.provider;
         void this.store(state);
+        const isRefused = this.provider.refusedWrites > refusedWrites;
         const isFlushed = this.provider.flushSync(leftMs); // what was called before has the room
-        if (!this.#isRefused) return isFlushed;
+        if (!isRefused) return isFlushed;
         Atomics.wait(nobody, 0, 0, ROOM_MS); // or it waits for other files
       }
     } catch {
