@@ -133,7 +133,6 @@ export abstract class DocumentLog {
 
   /** The promise of the last append; appends in a row may share one. */
   #lastStored: Promise<void> | undefined;
-  #rejections = 0;
   /** How many updates that its provider has rejected were heard of, or do not matter. */
   #heard = 0;
   /** Removals that have not failed, since which nothing was appended. */
@@ -164,7 +163,6 @@ export abstract class DocumentLog {
   }
 
   #rejected = (error: SDS_PersistenceError): void => {
-    this.#rejections++;
     this.failure = error;
     this.#heard = this.provider.rejectedAppends;
     this.noteLoss(error, this.provider);
@@ -209,7 +207,7 @@ export abstract class DocumentLog {
 
   /** Whether the database lacks an update, which was rejected. */
   isIncomplete = false;
-  /** What the last write has failed with. */
+  /** What the last one that failed was rejected with; each has an error of its own. */
   failure: unknown;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
@@ -258,9 +256,9 @@ export abstract class DocumentLog {
     if (live === undefined) return;
     await whenThereIsRoom(this.provider, async () => {
       if (!this.isIncomplete) return; // it may have been removed while this has waited
-      const rejections = this.#rejections;
+      const { failure } = this;
       await this.store(live.state());
-      if (rejections === this.#rejections) this.isIncomplete = false;
+      if (failure === this.failure) this.isIncomplete = false;
     });
   }
 
@@ -311,14 +309,12 @@ export abstract class DocumentLog {
   }
 
   async #flush(): Promise<void> {
-    const rejections = this.#rejections;
-    const { isIncomplete } = this;
+    const { failure } = this;
     try {
       await this.#lastStored;
     } catch (error) {
       // whoever waits has waited for the server just now, for as long as he wanted to
-      const isNew = rejections !== this.#rejections || isIncomplete !== this.isIncomplete;
-      const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && isNew;
+      const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && failure !== this.failure;
       if (this.#live === undefined || isAway) throw error;
     }
     await this.#complete();
@@ -375,7 +371,7 @@ export abstract class DocumentLog {
 
   async #close(): Promise<void> {
     this.#pause.end();
-    const rejections = this.#rejections;
+    const { failure } = this;
     try {
       await this.flush().catch(async (error: SDS_PersistenceError) => {
         if (this.#live === undefined || error.code !== 'fenced') throw error;
@@ -384,7 +380,7 @@ export abstract class DocumentLog {
       });
     } catch (error) {
       // without a live document nothing makes up for what was rejected before, of which all were told
-      if (this.#live !== undefined || rejections !== this.#rejections) throw error;
+      if (this.#live !== undefined || failure !== this.failure) throw error;
     } finally {
       await this.provider.close();
     }
