@@ -3,7 +3,7 @@
  * caller that does not survive a rejection. They take effect in the order of the calls: behind one that is refused, none is carried out
  * before it; behind one that has failed, all are carried out once more, which changes nothing for those that were stored.
  */
-import { GrowingPause, mayPass, untilRoom } from '../documents/index.ts';
+import { GrowingPause, keptAlive, mayPass, untilRoom } from '../documents/index.ts';
 import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError, SDS_PersistenceErrorCode } from '../main/index.ts';
 import { Promise } from '../protocol/surroundings.ts';
 
@@ -59,9 +59,10 @@ export class RepeatedWrites {
 
   #carryOut(write: Write): void {
     const { refusedWrites } = this.#provider;
-    write.attempt = write.call();
-    if (this.#provider.refusedWrites > refusedWrites) this.#lacksRoom = true; // at once: nothing may overtake it
-    write.attempt.catch((error: SDS_PersistenceError) => {
+    const attempt = write.call();
+    this.#lacksRoom = this.#provider.refusedWrites > refusedWrites; // at once: nothing may overtake it
+    write.attempt = this.#lacksRoom ? undefined : attempt;
+    attempt.catch((error: SDS_PersistenceError) => {
       // it stores nothing: no order is hurt if it is told before those before it
       if (LASTING.includes(error.code)) void this.#reject(write, error);
     });
@@ -96,15 +97,14 @@ export class RepeatedWrites {
     } catch (thrown) {
       if (!this.#writes.has(write)) return; // it lasts, as was told
       const error = thrown as SDS_PersistenceError;
-      if (error.code === 'queue-full') {
-        write.attempt = undefined; // as of those behind it
-      } else if (!this.#repeatsFailures || this.#isClosing) {
+      if (!this.#repeatsFailures || this.#isClosing) {
         void this.#reject(write, error);
       } else {
         for (const one of this.#writes) one.attempt = undefined; // they are to be stored behind this one
         if (error.code !== this.#told) write.tell(error);
         this.#told = error.code;
-        await this.#pause.next(mayPass(error));
+        const pause = this.#pause.next();
+        await (mayPass(error) ? keptAlive(pause) : pause);
       }
     }
   }

@@ -123,7 +123,7 @@ export abstract class DocumentLog {
 
   #beginAnew(): void {
     this.provider = this.#open();
-    this.#heardFailures = 0;
+    this.#heard = 0;
     this.#isLost = false;
     this.#isBehind = this.#live !== undefined; // the other process may have changed it
     if (this.#isBehind) void this.#completeLater();
@@ -133,9 +133,8 @@ export abstract class DocumentLog {
 
   /** The promise of the last append; appends in a row may share one. */
   #lastStored: Promise<void> | undefined;
-  #rejections = 0;
-  /** How many rejections of its provider were heard of, or do not matter. */
-  #heardFailures = 0;
+  /** How many updates that its provider has rejected were heard of, or do not matter. */
+  #heard = 0;
   /** Removals that have not failed, since which nothing was appended. */
   #removed = { times: 0 };
   /** How often it was asked to delete what is stored. */
@@ -155,9 +154,7 @@ export abstract class DocumentLog {
   }
 
   protected store(update: Uint8Array): Promise<void> {
-    const { refusedWrites } = this.provider;
     const stored = this.provider.appendPatch(update, this.#nextClock());
-    if (this.provider.refusedWrites > refusedWrites) this.#isRefused = true;
     if (stored !== this.#lastStored) {
       this.#lastStored = stored;
       void stored.catch(this.#rejected); // nobody is woken for that
@@ -166,10 +163,9 @@ export abstract class DocumentLog {
   }
 
   #rejected = (error: SDS_PersistenceError): void => {
-    this.#rejections++;
-    this.#heardFailures = this.provider.failedAppends;
+    this.failure = error;
+    this.#heard = this.provider.rejectedAppends;
     this.noteLoss(error, this.provider);
-    if (this.#live === undefined) this.#isRefused = false; // nothing makes up for it, and it is told now
     if (this.isIncomplete) return; // it was told
     this.trouble.tell(this.#live === undefined ? 'append' : 'write', this.name, error);
     // what was removed since is not missed
@@ -184,7 +180,7 @@ export abstract class DocumentLog {
   removeStored(): Promise<void> {
     this.#removals++;
     this.isIncomplete = false;
-    this.#isRefused = false;
+    this.#heard = this.provider.rejectedAppends;
     this.#lastStored = this.#remove(); // whatever became of what was stored before
     return this.#lastStored;
   }
@@ -199,6 +195,7 @@ export abstract class DocumentLog {
       this.noteLoss(error, provider);
       // what was rejected before, or waits in it, at most; not if another one removes it, or all of it was stored since
       if (--removed.times === 0 && removed === this.#removed && this.#live !== undefined) {
+        this.failure = error;
         this.trouble.tell('write', this.name, error); // as of all that is made up for: what is rejected meanwhile is not told
         this.#lacksSomething();
       }
@@ -210,8 +207,8 @@ export abstract class DocumentLog {
 
   /** Whether the database lacks an update, which was rejected. */
   isIncomplete = false;
-  /** Whether one was refused for want of room since the whole document was stored: its rejection may not have been heard of yet. */
-  #isRefused = false;
+  /** What the last one that failed was rejected with; each has an error of its own. */
+  failure: unknown;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
   /** What has become of the last attempt to restore the live document. */
@@ -220,8 +217,8 @@ export abstract class DocumentLog {
   #isBehind = false;
   /** Between two attempts to complete the database, or the live document. */
   #pause = new GrowingPause();
-  /** The one that comes next; it never rejects. */
-  #attempt: Promise<unknown> | undefined;
+  /** The one that comes next, as long as something is lacking; it never rejects. */
+  attempt: Promise<unknown> | undefined;
 
   /** Has the live document apply what is stored; if that fails, it is tried again from time to time. Updates may be appended before. */
   restore(): Promise<void> {
@@ -259,32 +256,26 @@ export abstract class DocumentLog {
     if (live === undefined) return;
     await whenThereIsRoom(this.provider, async () => {
       if (!this.isIncomplete) return; // it may have been removed while this has waited
-      const rejections = this.#rejections;
-      this.#isRefused = false;
+      const { failure } = this;
       await this.store(live.state());
-      if (rejections === this.#rejections) this.isIncomplete = false;
+      if (failure === this.failure) this.isIncomplete = false;
     });
   }
 
   async #completeLater(): Promise<void> {
-    if (this.#attempt !== undefined) return;
+    if (this.attempt !== undefined) return;
     this.#pause = new GrowingPause();
     while ((this.isIncomplete || this.#isLost || this.#isBehind) && !this.isClosing) {
-      this.#attempt = Promise.allSettled([this.#tryToComplete()]); // failures were told before
-      await this.#attempt;
+      this.attempt = Promise.allSettled([this.#tryToComplete()]); // failures were told before
+      await this.attempt;
     }
-    this.#attempt = undefined;
+    this.attempt = undefined;
   }
 
   /** Has the next attempt come at once, and those after it as soon as those after a failure. */
   hurry(): void {
     this.#pause.beginAnew();
     this.#pause.end();
-  }
-
-  /** Resolves once the database lacks nothing that was rejected, whatever the live document may lack, or the log is closed. */
-  async completed(): Promise<void> {
-    while (this.isIncomplete && !this.isClosing) await this.#attempt;
   }
 
   async #tryToComplete(): Promise<void> {
@@ -318,39 +309,38 @@ export abstract class DocumentLog {
   }
 
   async #flush(): Promise<void> {
-    const rejections = this.#rejections;
-    const { isIncomplete } = this;
+    const { failure } = this;
     try {
       await this.#lastStored;
     } catch (error) {
       // whoever waits has waited for the server just now, for as long as he wanted to
-      const isNew = rejections !== this.#rejections || isIncomplete !== this.isIncomplete;
-      const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && isNew;
+      const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && failure !== this.failure;
       if (this.#live === undefined || isAway) throw error;
     }
     await this.#complete();
   }
 
-  /** Whether an update has just failed that was not removed since: whoever hears of another call first may end the process. */
-  get #hasFailedUnheard(): boolean {
-    return this.provider.failedAppends > this.#heardFailures && !this.#isRemoved;
+  /** Whether an update was just rejected that was not removed since: whoever hears of another call first may end the process. */
+  get #isRejectedUnheard(): boolean {
+    return this.provider.rejectedAppends > this.#heard && !this.#isRemoved;
   }
 
   /** As the process ends, where no promise is heard of any more. Returns whether it lacks nothing, after so long at most. */
   storeAtExit(mostMs: number): boolean {
-    if (this.#live === undefined) return !this.#isRefused;
+    if (this.#live === undefined) return !this.#isRejectedUnheard;
     const until = performance.now() + mostMs;
     try {
-      const lacksSomething = this.isIncomplete || this.#isRefused || this.#hasFailedUnheard || this.#live.hasUntold;
+      const lacksSomething = this.isIncomplete || this.#isRejectedUnheard || this.#live.hasUntold;
       if (!lacksSomething) return true;
       // to have a lost one again takes more than one turn, and one that is closed takes nothing
       if (mostMs <= 0 || this.#isLost || !this.mayStore) return false;
       const state = this.#live.state();
       for (let leftMs = mostMs; leftMs > 0; leftMs = until - performance.now()) {
-        this.#isRefused = false;
+        const { refusedWrites } = this.provider;
         void this.store(state);
+        const isRefused = this.provider.refusedWrites > refusedWrites;
         const isFlushed = this.provider.flushSync(leftMs); // what was called before has the room
-        if (!this.#isRefused) return isFlushed;
+        if (!isRefused) return isFlushed;
         Atomics.wait(nobody, 0, 0, ROOM_MS); // or it waits for other files
       }
     } catch {
@@ -381,7 +371,7 @@ export abstract class DocumentLog {
 
   async #close(): Promise<void> {
     this.#pause.end();
-    const rejections = this.#rejections;
+    const { failure } = this;
     try {
       await this.flush().catch(async (error: SDS_PersistenceError) => {
         if (this.#live === undefined || error.code !== 'fenced') throw error;
@@ -390,7 +380,7 @@ export abstract class DocumentLog {
       });
     } catch (error) {
       // without a live document nothing makes up for what was rejected before, of which all were told
-      if (this.#live !== undefined || rejections !== this.#rejections) throw error;
+      if (this.#live !== undefined || failure !== this.failure) throw error;
     } finally {
       await this.provider.close();
     }

@@ -1,7 +1,6 @@
 /** Pauses between attempts, each longer than the one before. */
 import { SDS_PersistenceError, type SDS_PersistenceErrorCode } from '../main/index.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
-import { keptAlive } from './kept-alive.ts';
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 30_000;
@@ -24,12 +23,12 @@ export class GrowingPause {
   #ms = FIRST_MS;
   #resolve = () => {};
 
-  /** The process may end meanwhile, but where somebody waits for what comes after, and that is not in vain (`mayPass`). */
-  next(keepsAlive = false): Promise<void> {
+  /** The process may end meanwhile. */
+  next(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#resolve = resolve;
     this.#begin();
-    return keepsAlive ? keptAlive(promise) : promise;
+    return promise;
   }
 
   #begin(): void {

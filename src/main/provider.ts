@@ -285,9 +285,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#member.refusedWrites;
   }
 
-  /** @internal How many promises of patches were rejected because these could not be stored: likewise. */
-  get failedAppends(): number {
-    return this.#member.failedAppends;
+  /** @internal How many promises of patches were rejected, these among them: likewise. */
+  get rejectedAppends(): number {
+    return this.#member.rejectedAppends;
   }
 
   /** @internal As `loadStore`, with the bytes in a parcel, which belongs to the caller. */

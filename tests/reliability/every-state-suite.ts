@@ -86,7 +86,7 @@ export function describeEveryState(engine: Engine): void {
         'sharesDatabaseWith',
         'mayComeFree',
         'refusedWrites',
-        'failedAppends',
+        'rejectedAppends',
       ];
       expect(names.filter((name) => !others.includes(name)).sort()).toEqual(Object.keys(methods).sort());
     });

@@ -59,8 +59,8 @@ export class Member {
   collisions = 0;
   /** Writes that were refused for want of room. */
   refusedWrites = 0;
-  /** Promises of patches that were rejected because these could not be stored. */
-  failedAppends = 0;
+  /** Promises of patches that were rejected: refused likewise, or because these could not be stored. */
+  rejectedAppends = 0;
   readonly failures = new Failures();
   /** What all providers of its store have in common. */
   readonly store: Store;
@@ -207,7 +207,7 @@ export class Member {
     const { operation, key } = call;
     this.failed(operation, failure, at.place, isAcknowledged);
     const batch = isAcknowledged ? undefined : at.number;
-    if (operation === 'appendPatch') this.failedAppends++;
+    if (operation === 'appendPatch') this.rejectedAppends++;
     else if (operation === 'saveSnapshot') this.snapshotFailure = { failure, batch };
     else if (operation === 'saveValue') this.failedSaves.add({ key, failure, batch }, at.heard);
     else if (operation === 'releaseValue' && (isAcknowledged || hadNoEffect)) this.failedSaves.released(key);

@@ -200,6 +200,7 @@ export class OpenBatch {
     if (!hasRoom()) {
       if (member.settings.Overflow === 'reject') {
         member.refusedWrites++;
+        if (call === 'appendPatch') member.rejectedAppends++;
         return makeError('queue-full', call, this.#queue.dbPath);
       }
       this.#observer.hold(() => this.#host.block(hasRoom));
