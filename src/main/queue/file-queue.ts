@@ -13,7 +13,6 @@ import { takeMark } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
 import type { Batch } from './batch.ts';
 import type { Failed } from './failures.ts';
-import { drop } from './found.ts';
 import { InFlight, type Item, type Load, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
 import type { LoadCall, Member, WriteCall } from './member.ts';
@@ -266,10 +265,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   answer(load: Load, loaded: Loaded): void {
-    if (!this.#inFlight.take(load)) {
-      drop(loaded);
-      return;
-    }
+    this.#inFlight.take(load);
     this.finishedItems++;
     void settleLoad(load, loaded, this);
     this.#endBarriers();
