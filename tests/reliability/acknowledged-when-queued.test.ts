@@ -40,6 +40,7 @@ async function onFullDisk(text: string, file: string, options = '{}') {
   const { code, stdout, stderr } = await runProgram(
     `import { subscribe } from 'node:diagnostics_channel';
     import { rmSync, writeFileSync } from 'node:fs';
+    import { DatabaseSync } from 'node:sqlite';
     const full = () => writeFileSync(${marker}, '');
     const room = () => rmSync(${marker}, { force: true });
     const hold = () => writeFileSync(${held}, '');
@@ -117,14 +118,32 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
 
   it('is told by the next flush alone, if it was called behind one that has nothing to tell', async () => {
     const { lines } = await onFullDisk(
-      `const first = outcome(provider.flush());
+      `void provider.appendPatch(patchOf(6), 6);
+      const first = outcome(provider.flush());
+      const reader = new DatabaseSync(file);
+      while (reader.prepare('SELECT count(*) AS stored FROM patches').get().stored < 6); // this thread has not heard of it
+      reader.close();
       full();
-      await provider.saveSnapshot(${small}, 6);
+      void provider.saveSnapshot(${small}, 6);
       provider.flushSync();
       console.log(await first, await outcome(provider.flush()), await outcome(provider.flush()));`,
       freshFile(),
     );
     expect(lines).toEqual(['fine database-full fine']);
+  });
+
+  it('is told once, and what a promise behind it has told is not told again', async () => {
+    const { lines } = await onFullDisk(
+      `const contents = await provider.loadStore();
+      full();
+      void provider.saveSnapshot(${small}, 6);
+      const first = outcome(provider.flush());
+      const compaction = outcome(provider.compactStore(${small}, contents));
+      provider.flushSync();
+      console.log(await first, await compaction, await outcome(provider.flush()));`,
+      freshFile(),
+    );
+    expect(lines).toEqual(['database-full database-full fine']);
   });
 
   it('is told by the flush behind it, whatever has failed before that is heard of', async () => {
