@@ -256,9 +256,11 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   #isHeard(number: number): void {
-    if (!reached(this.heard, number)) this.heard = number; // one that could not be sent has ended before its turn
+    const [oldest] = this.#inFlight.batches;
+    // one that could not be sent has ended before its turn: nothing is known yet of those before it
+    if (oldest === undefined || !reached(number, oldest.number)) this.heard = number;
     if (this.#lastFailed === undefined) return;
-    const knownToAll = this.#inFlight.batches[0]?.heard ?? (this.waitsToBeSent ? undefined : this.heard);
+    const knownToAll = oldest?.heard ?? (this.waitsToBeSent ? undefined : this.heard);
     if (knownToAll === undefined || !reached(knownToAll, this.#lastFailed)) return;
     this.#lastFailed = undefined;
     for (const { failedSaves } of this.members) failedSaves.forgetHeard(knownToAll);
