@@ -36,6 +36,23 @@ it.each([
   });
 });
 
+it('what is called before the library hears of that loss is refused, and what is called after that does not wait with it', async () => {
+  const { stdout } = await runProgram(
+    `let worker;
+    process.once('worker', (started) => (worker = started));
+    const provider = new SDS_DesktopPersistenceProvider(':memory:', 'store');
+    await provider.appendPatch(patchOf(1), 1);
+    const outcomes = [];
+    const append = (clock) => outcomes.push(provider.appendPatch(patchOf(clock), clock).catch(({ code }) => code));
+    worker.prependListener('exit', () => append(2));
+    await endThread(worker);
+    append(3);
+    console.log((await Promise.all(outcomes)).join());`,
+    freshFile(),
+  );
+  expect(stdout).toBe('worker-lost,worker-lost\n');
+});
+
 it('the thread that follows the one of a database in memory keeps no process alive', async () => {
   const ended = await runProgram(
     `let worker;
