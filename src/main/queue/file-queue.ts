@@ -270,7 +270,6 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.#inFlight.take(load);
     this.finishedItems++;
     void settleLoad(load, loaded, this);
-    this.#endBarriers();
   }
 
   /** The bytes of a large write could not be sent to the worker: without them, it fails in its place. */
@@ -282,7 +281,6 @@ export class FileQueue implements OpenBatchOwner, Settled {
   failedToSend(batch: Batch, error: unknown): void {
     if (!this.#inFlight.take(batch)) return;
     refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error), this);
-    this.#endBarriers();
   }
 
   /** Whether somebody waits for all that was called until now, or some time ago. */
