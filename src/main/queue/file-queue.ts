@@ -92,7 +92,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   /** Whether it is in memory, and was opened there. */
   get livesInThread(): boolean {
-    return this.location.transient && (this.finishedItems > 0 || [...this.members].some(({ wasOwned }) => wasOwned));
+    return this.location.transient && [...this.members].some(({ wasOwned }) => wasOwned);
   }
 
   refusalOf(call: string): SDS_PersistenceError | undefined {
