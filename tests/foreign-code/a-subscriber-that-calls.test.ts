@@ -172,6 +172,33 @@ it('one that Node tells of each new thread, and that calls as a lost one is repl
   expect(stdout).toBe('2 2\n');
 });
 
+it('the same while a call is held for want of room: what can not be held as well is refused', async () => {
+  const file = freshFile();
+  const { stdout } = await runProgram(
+    `import { subscribe } from 'node:diagnostics_channel';
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { MaxPendingBytes: 1, BusyTimeoutMs: 60_000 });
+    let worker;
+    process.on('worker', (started) => (worker ??= started));
+    await provider.ready();
+    const holder = lockFile(file);
+    const outcomes = [];
+    const append = (clock) => // the batch has no room for another one
+      outcomes.push(provider.appendPatch(new Uint8Array(3000), clock).then(() => 'stored', ({ code }) => code));
+    subscribe('worker_threads', () => {
+      append(3);
+      holder.close();
+    });
+    append(1);
+    worker.terminate();
+    append(2);
+    console.log((await Promise.all(outcomes)).join(), provider.refusedWrites);
+    await provider.close();`,
+    file,
+  );
+  expect(stdout).toBe('stored,queue-full,stored 1\n');
+  expect(clocksIn(file)).toEqual([1, 2]);
+});
+
 it('what a subscriber throws is an uncaught error, and changes no result', async () => {
   const program = `import { channel, tracingChannel } from 'node:diagnostics_channel';
 const uncaught = [];

@@ -32,8 +32,8 @@ function operationsIn(writes: Writes): string[] {
   return operations;
 }
 
-/** A worker, which knows of no failure, begins with the batch in the first slab; it goes on until its engine waits for something. */
-function begin(transact: Engine['transact']): void {
+/** A worker, which knows of no failure, begins with the batch in the first slab; it goes on until its engine waits for a promise. */
+function begin(transact: Engine['transact'], BusyTimeoutMs = 0): void {
   const member = { ...aMember };
   const host = {
     arena,
@@ -44,10 +44,11 @@ function begin(transact: Engine['transact']): void {
     report: () => {},
   };
   const engine = { transact } as Engine;
-  const batches = new Batches(0, engine, host, new Delays(), new WaitedInVain());
+  const inVain = new WaitedInVain();
+  inVain.came({ BusyTimeoutMs });
+  const batches = new Batches(0, engine, host, new Delays(), inVain);
   const run = batches.run([{ number: 1, firstSlab: 0, askedAt: 0 }]);
-  // 0: other files may have their turn
-  for (let step = run.next(); step.done !== true && step.value === 0; ) step = run.next();
+  for (let step = run.next(); step.done !== true && typeof step.value === 'number'; ) step = run.next();
 }
 
 type Call = [operation: WriteOperation, isAcknowledged: boolean];
@@ -141,6 +142,22 @@ it('a call that was stored by itself is not carried out again with those behind 
   expect(commitPoints[0]).toBe(1);
   expect(transactions).toEqual([['releaseValue'], ['prunePatches']]);
 });
+
+it.each(['io-error', 'database-busy'] as const)(
+  'what an engine throws behind a commit that it has published (%s) is no failure of it, nor tried again',
+  (code) => {
+    batchOf(['appendPatch', false]);
+    commitPoints[0] = 0;
+    const carriedOut: string[] = [];
+    begin((writes, { cells, index, value }) => {
+      carriedOut.push(...operationsIn(writes));
+      cells[index] = value;
+      throw new EngineError(code, { message: 'on purpose' });
+    }, 100);
+    expect(carriedOut).toEqual(['appendPatch']);
+    expect(outcomeOf(arena.cell(SLAB_HEADER >> 2))).toBe(OUTCOME_OPEN);
+  },
+);
 
 it('a patch that a lost worker had found to be without effect has one where the next worker finds nothing in its way', () => {
   batchOf(['appendPatch', false]);

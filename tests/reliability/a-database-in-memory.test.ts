@@ -17,7 +17,8 @@ it.each([
     await first.appendPatch(patchOf(1), 1);
     await second.ready();
     await endThread(worker);
-    const told = [await outcome(first.appendPatch(patchOf(2), 2)), await outcome(second.flush())];
+    const calls = [first.appendPatch(patchOf(2), 2), first.loadPatchesSince(0), second.flush()];
+    const told = await Promise.all(calls.map(outcome));
     const next = open(); // as long as the others are there
     told.push(await outcome(next.appendPatch(patchOf(1), 1)), (await next.loadPatchesSince(0)).length);
     told.push(await outcome(first.close()), await outcome(second.close()));
@@ -30,9 +31,26 @@ it.each([
     { env: { SDS_PERSISTENCE_WORKERS: '1' } },
   );
   expect({ stdout, stderr }).toEqual({
-    stdout: `worker-lost,worker-lost,fine,1,fine,fine,fine,2,${shared},${shared}\n`,
+    stdout: `worker-lost,worker-lost,worker-lost,fine,1,fine,fine,fine,2,${shared},${shared}\n`,
     stderr: '',
   });
+});
+
+it('what is called before the library hears of that loss is refused, and what is called after that does not wait with it', async () => {
+  const { stdout } = await runProgram(
+    `let worker;
+    process.once('worker', (started) => (worker = started));
+    const provider = new SDS_DesktopPersistenceProvider(':memory:', 'store');
+    await provider.appendPatch(patchOf(1), 1);
+    const outcomes = [];
+    const append = (clock) => outcomes.push(provider.appendPatch(patchOf(clock), clock).catch(({ code }) => code));
+    worker.prependListener('exit', () => append(2));
+    await endThread(worker);
+    append(3);
+    console.log((await Promise.all(outcomes)).join());`,
+    freshFile(),
+  );
+  expect(stdout).toBe('worker-lost,worker-lost\n');
 });
 
 it('the thread that follows the one of a database in memory keeps no process alive', async () => {

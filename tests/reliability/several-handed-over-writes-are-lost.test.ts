@@ -7,9 +7,10 @@ import { expect, it } from 'vitest';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
+const workers: Worker[] = [];
+process.on('worker', (worker) => workers.push(worker));
+
 it('several of them: each call rejects, the worker is replaced once, and another file is written meanwhile', async () => {
-  const workers: Worker[] = [];
-  process.on('worker', (worker) => workers.push(worker));
   const [file, otherFile] = [freshFile(), freshFile()];
   await using provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 60_000 });
   await using other = new SDS_DesktopPersistenceProvider(otherFile, 'store');
@@ -32,6 +33,24 @@ it('several of them: each call rejects, the worker is replaced once, and another
   expect(provider.statistics().Worker.Restarts).toBe(1);
   expect(rowsOf(file).patches).toHaveLength(1);
   expect(rowsOf(otherFile).patches).toHaveLength(100);
+});
+
+it('a value: its promise does not resolve before it is stored, also where others do when they are queued', async () => {
+  const file = freshFile();
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store', {
+    Acknowledge: 'queued',
+    BusyTimeoutMs: 60_000,
+  });
+  await provider.ready();
+  const holder = new DatabaseSync(file);
+  holder.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+  const saved = expect(provider.saveValue('hash', transfer(new Uint8Array(300_000)))).rejects.toMatchObject({
+    code: 'worker-lost',
+  });
+  await setImmediate(); // sent
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  holder.close();
+  await saved;
 });
 
 it('but not those that a thread that had ended did not take: the next one has them', async () => {

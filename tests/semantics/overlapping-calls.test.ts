@@ -105,6 +105,7 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
       const saved = provider.saveSnapshot(patchOf('snapshot'), 11);
       append(provider, 12, 14);
       await saved;
+      await provider.saveSnapshot(patchOf('with 5'), 5);
       await provider.prunePatches(14);
       expect(await left(provider)).toEqual([12, 13, 14]);
       await provider.saveSnapshot(patchOf('with 13'), 13);
@@ -113,6 +114,15 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
       await provider.saveSnapshot(patchOf('with 14'), 14);
       await provider.prunePatches(15);
       expect(await left(provider)).toEqual([]);
+    });
+
+    it('leaves it also where a snapshot called before that one has a higher number', async () => {
+      const provider = await withPatches();
+      const saved = [20, 11].map((clock) => provider.saveSnapshot(patchOf(clock), clock));
+      append(provider, 12, 12);
+      await Promise.all(saved);
+      await provider.prunePatches(13);
+      expect(await left(provider)).toEqual([12]);
     });
 
     it('leaves it for another provider of the store as well', async () => {
@@ -189,6 +199,19 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
     expect(await left(provider)).toEqual([14]);
   });
 
+  it('a prune behind a snapshot whose promise had resolved deletes what was called meanwhile, and in the turn in which it is stored', async () => {
+    const provider = open(await freshPlace());
+    await provider.ready();
+    append(provider, 1, 11);
+    void provider.saveSnapshot(patchOf('snapshot'), 11);
+    await null;
+    append(provider, 12, 12);
+    provider.flushSync();
+    append(provider, 13, 14);
+    void provider.prunePatches(14);
+    expect(await left(provider)).toEqual([14]);
+  });
+
   it('a prune deletes what was called in one run with the snapshot, also before the file is open', async () => {
     const provider = open(await freshPlace());
     append(provider, 1, 11);
@@ -211,6 +234,11 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
     await another.saveSnapshot(patchOf('with 12'), 12);
     await another.prunePatches(14);
     expect(await left(provider)).toEqual([14]);
+    const saved = another.saveSnapshot(patchOf('with 14'), 14);
+    append(provider, 15, 15);
+    await saved;
+    await another.prunePatches(16);
+    expect(await left(provider)).toEqual([15]);
   });
 
   describe('numbers that providers of one store use side by side', () => {

@@ -3,14 +3,14 @@ import { expect, it } from 'vitest';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
-/** The next message to a worker can't be posted once `armed` is true. */
+/** The next messages to a worker can't be posted: as many as `armed` says. */
 const failing = `
   import { Worker } from 'node:worker_threads';
   const { postMessage } = Worker.prototype;
-  let armed = false;
+  let armed = 0;
   Worker.prototype.postMessage = function (...given) {
-    if (!armed) return postMessage.apply(this, given);
-    armed = false;
+    if (armed === 0) return postMessage.apply(this, given);
+    armed--;
     throw new DOMException('Data cannot be cloned, out of memory.', 'DataCloneError');
   };
   const large = new Uint8Array(200_000);
@@ -25,7 +25,7 @@ it('a large write, with others behind it: it is rejected, they are stored', asyn
     `${failing}
     const outcomes = new Set();
     for (let clock = 2; clock < 60; clock += 2) {
-      armed = true;
+      armed = 1;
       outcomes.add((await Promise.all([
         provider.appendPatch(large, clock), provider.appendPatch(patchOf(clock), clock + 1),
       ].map(outcome))).join());
@@ -56,7 +56,7 @@ it('a large write that waits for its turn: its place in shared memory is not use
     };
     const holder = lockFile(file);
     const outcomes = [provider.appendPatch(patchOf(2), 2)];
-    armed = true;
+    armed = 1;
     outcomes.push(provider.appendPatch(large, 3), provider.appendPatch(patchOf(4), 4));
     await setImmediate(); // it could not be posted
     outcomes.push(other.appendPatch(patchOf(2), 2));
@@ -78,7 +78,7 @@ it.each([
 ])('a large write that %s waits for: it does not wait for what was never sent', async (_, ends, told) => {
   const { stdout, stderr, code } = await runProgram(
     `${failing}
-    armed = true;
+    armed = 1;
     provider.appendPatch(large, 2).catch(() => {});
     ${ends}
     await provider.appendPatch(patchOf(1), 3);
@@ -109,11 +109,12 @@ it('the answer to a large write: the call resolves, since it is stored', async (
     for (let clock = 1; clock <= 6; clock++) {
       outcomes.push(await provider.appendPatch(new Uint8Array(200_000), clock).then(() => 'stored', ({ message }) => message));
     }
-    console.log(JSON.stringify({ outcomes, stored: (await provider.loadPatchesSince(0)).length }));
+    const { PendingBytes } = provider.statistics().Worker;
+    console.log(JSON.stringify({ outcomes, stored: (await provider.loadPatchesSince(0)).length, PendingBytes }));
     await provider.close();`,
     freshFile(),
   );
-  expect(JSON.parse(stdout)).toEqual({ outcomes: Array(6).fill('stored'), stored: 6 });
+  expect(JSON.parse(stdout)).toEqual({ outcomes: Array(6).fill('stored'), stored: 6, PendingBytes: 0 });
 });
 
 it.each([
@@ -126,7 +127,7 @@ it.each([
       `${failing}
     const results = new Set();
     for (let round = 0; round < ${rounds}; round++) {
-      armed = true;
+      armed = 1;
       const made = Array.from({ length: ${count} }, () => new SDS_DesktopPersistenceProvider(file + round, 'store'));
       const outcomes = [made[0].appendPatch(patchOf(1), 1), made.at(-1).appendPatch(patchOf(2), 2)].map(outcome);
       const isCommitted = made.at(-1).flushSync(20_000);
@@ -143,6 +144,46 @@ it.each([
   },
 );
 
+it('a large write, and that it could not be: it is rejected, and so is a flush behind it', async () => {
+  const { stdout } = await runProgram(
+    `${failing}
+    armed = 2;
+    console.log((await Promise.all([provider.appendPatch(large, 2), provider.flush()].map(outcome))).join());
+    console.log(await outcome(provider.appendPatch(patchOf(3), 3)), (await provider.loadPatchesSince(0)).length);
+    await provider.close();`,
+    freshFile(),
+  );
+  expect(stdout).toMatch(/^io-error: [^\n]*cannot be cloned[^\n]*,io-error: [^\n]*cannot be cloned[^\n]*\nstored 2\n$/);
+});
+
+it('the same behind a snapshot that fails after that: a prune called in between deletes nothing', async () => {
+  const { stdout } = await runProgram(
+    `${failing}
+    import { DatabaseSync } from 'node:sqlite';
+    await provider.close();
+    const saver = new SDS_DesktopPersistenceProvider(file, 'store', { Acknowledge: 'committed', BusyTimeoutMs: 60_000 });
+    await saver.ready();
+    const holder = new DatabaseSync(file);
+    holder.exec("CREATE TRIGGER refusal BEFORE INSERT ON snapshots BEGIN SELECT RAISE(ABORT, 'on purpose'); END");
+    holder.exec('BEGIN IMMEDIATE');
+    const outcomes = [outcome(saver.saveSnapshot(patchOf(1), 1))];
+    armed = 2;
+    outcomes.unshift(await outcome(saver.appendPatch(large, 2)));
+    outcomes.push(outcome(saver.prunePatches(2)));
+    holder.close();
+    console.log((await Promise.all(outcomes)).join('\\n'));
+    console.log((await saver.loadPatchesSince(0)).length);
+    await saver.close();`,
+    freshFile(),
+  );
+  expect(stdout.trim().split('\n')).toEqual([
+    expect.stringContaining('cannot be cloned'),
+    expect.stringContaining('on purpose'),
+    expect.stringContaining('no patch was deleted'),
+    '1',
+  ]);
+});
+
 it.each(['queued', 'committed'])(
   'a large save (%s), with a prune or a release behind it: neither deletes anything',
   async (how) => {
@@ -152,10 +193,10 @@ it.each(['queued', 'committed'])(
     const saver = new SDS_DesktopPersistenceProvider(file, 'store', { Acknowledge: '${how}' });
     await saver.ready();
     await saver.saveValue('hash', patchOf(1));
-    armed = true;
+    armed = 1;
     const outcomes = await Promise.all([saver.saveSnapshot(large, 1), saver.prunePatches(2)].map(outcome));
     outcomes.push(await outcome(saver.flush()));
-    armed = true;
+    armed = 1;
     outcomes.push(...await Promise.all([saver.saveValue('hash', large), saver.releaseValue('hash')].map(outcome)));
     outcomes.push(await outcome(saver.flush()));
     const patches = (await saver.loadPatchesSince(0)).length;

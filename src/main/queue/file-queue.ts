@@ -13,7 +13,6 @@ import { takeMark } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
 import type { Batch } from './batch.ts';
 import type { Failed } from './failures.ts';
-import { drop } from './found.ts';
 import { InFlight, type Item, type Load, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
 import type { LoadCall, Member, WriteCall } from './member.ts';
@@ -93,7 +92,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   /** Whether it is in memory, and was opened there. */
   get livesInThread(): boolean {
-    return this.location.transient && (this.finishedItems > 0 || [...this.members].some(({ wasOwned }) => wasOwned));
+    return this.location.transient && [...this.members].some(({ wasOwned }) => wasOwned);
   }
 
   refusalOf(call: string): SDS_PersistenceError | undefined {
@@ -257,22 +256,20 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   #isHeard(number: number): void {
-    if (!reached(this.heard, number)) this.heard = number; // one that could not be sent has ended before its turn
+    const [oldest] = this.#inFlight.batches;
+    // one that could not be sent has ended before its turn: nothing is known yet of those before it
+    if (oldest === undefined || !reached(number, oldest.number)) this.heard = number;
     if (this.#lastFailed === undefined) return;
-    const knownToAll = this.#inFlight.batches[0]?.heard ?? (this.waitsToBeSent ? undefined : this.heard);
+    const knownToAll = oldest?.heard ?? (this.waitsToBeSent ? undefined : this.heard);
     if (knownToAll === undefined || !reached(knownToAll, this.#lastFailed)) return;
     this.#lastFailed = undefined;
     for (const { failedSaves } of this.members) failedSaves.forgetHeard(knownToAll);
   }
 
   answer(load: Load, loaded: Loaded): void {
-    if (!this.#inFlight.take(load)) {
-      drop(loaded);
-      return;
-    }
+    this.#inFlight.take(load);
     this.finishedItems++;
     void settleLoad(load, loaded, this);
-    this.#endBarriers();
   }
 
   /** The bytes of a large write could not be sent to the worker: without them, it fails in its place. */
@@ -284,7 +281,6 @@ export class FileQueue implements OpenBatchOwner, Settled {
   failedToSend(batch: Batch, error: unknown): void {
     if (!this.#inFlight.take(batch)) return;
     refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error), this);
-    this.#endBarriers();
   }
 
   /** Whether somebody waits for all that was called until now, or some time ago. */

@@ -1,17 +1,11 @@
 /** What a load has found, as its caller gets it: in bytes, lists and objects of the realm of this code, as the caller's own are; a message's are of the main one. */
 import type { SDS_Record, SDS_StoreContents } from '../../protocol/contents.ts';
 import { addViews, type PackedBytes } from '../../protocol/packed-bytes.ts';
-import { discard } from '../../protocol/parcel.ts';
-import type { Found, Loaded } from '../../protocol/service.ts';
+import type { Found } from '../../protocol/service.ts';
 import { nextTurn } from '../../protocol/surroundings.ts';
 
 /** Making views of so many patches takes about a millisecond; then the event loop has its turn. */
 const VIEWS_A_TURN = 8192;
-
-export function drop(loaded: Loaded): void {
-  const found = 'found' in loaded ? loaded.found : undefined;
-  if (found !== undefined && 'parcel' in found) discard(found.parcel);
-}
 
 function ofThisRealm({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);

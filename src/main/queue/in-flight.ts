@@ -101,7 +101,7 @@ export class InFlight {
     }
   }
 
-  /** Takes out a load that is answered, or a batch that never went off; false if it was refused meanwhile. */
+  /** Takes out a load that is answered, or a batch that never went off; false if that is settled already. */
   take(item: Item): boolean {
     if (item.kind === 'load') return this.#loads.remove(item);
     const at = this.batches.indexOf(item);

@@ -123,7 +123,7 @@ export class OpenBatch {
       const batch = this.#batch as Batch; // #makeRoom has opened one
       const large = isLarge && data !== undefined ? this.#largeBytes(call, data, length, handedOver) : undefined;
       if (large instanceof SDS_PersistenceError) {
-        if (!batch.announced) this.#announce(batch); // it may have been opened for the call: its slab comes back as it goes its way
+        this.#announce(batch); // it was opened for the call: its slab comes back as it goes its way
         return refused(call, large);
       }
       // not before: it may have held the caller, and settled what this depends on
@@ -197,15 +197,13 @@ export class OpenBatch {
   #waitFor(hasRoom: () => boolean, member: Member, call: string): SDS_PersistenceError | undefined {
     if (hasRoom()) return undefined;
     this.#host.settleNow();
-    if (!hasRoom()) {
-      if (member.settings.Overflow === 'reject') {
-        member.refusedWrites++;
-        if (call === 'appendPatch') member.rejectedAppends++;
-        return makeError('queue-full', call, this.#queue.dbPath);
-      }
-      this.#observer.hold(() => this.#host.block(hasRoom));
-    }
-    return this.#queue.refusalOf(call);
+    if (!hasRoom() && member.settings.Overflow === 'block') this.#observer.hold(() => this.#host.block(hasRoom));
+    const refusal = this.#queue.refusalOf(call);
+    if (refusal !== undefined || hasRoom()) return refusal;
+    // or it can't be held: it is called by whoever is told of the thread that takes the place of a lost one
+    member.refusedWrites++;
+    if (call === 'appendPatch') member.rejectedAppends++;
+    return makeError('queue-full', call, this.#queue.dbPath);
   }
 
   #appended(batch: Batch, member: Member, clock: number, length: number): void {
