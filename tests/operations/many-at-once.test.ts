@@ -75,6 +75,33 @@ console.log(outcomes.map(({ status, reason }) => reason?.message ?? status).join
   expect({ stdout, stderr }).toEqual({ stdout: 'fulfilled,fulfilled,fulfilled\n', stderr: '' });
 });
 
+it('where there is no memory for another thread, one that is there does it; where none is, each is refused with the reason', async () => {
+  const folder = freshFolder();
+  const source = makeStoreFile(join(folder, 'store.db'));
+  const { code, stdout, stderr } = await runProgram(
+    `const { backupDatabase } = await import(${packagePath});
+const { SharedArrayBuffer } = globalThis;
+const without = (call) => {
+  globalThis.SharedArrayBuffer = class {
+    constructor() { throw new RangeError('Array buffer allocation failed'); }
+  };
+  const result = call();
+  globalThis.SharedArrayBuffer = SharedArrayBuffer;
+  return result;
+};
+const backup = (name) => backupDatabase(${JSON.stringify(source)}, ${JSON.stringify(folder)} + '/' + name)
+  .then(() => 'done', ({ code, cause }) => code + ': ' + cause?.message);
+console.log(await Promise.all(without(() => [backup('a'), backup('b')])));
+const first = backup('c');
+console.log(await Promise.all([first, ...without(() => [backup('d'), backup('e')])]));`,
+    'unused',
+  );
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const refused = "'worker-lost: Array buffer allocation failed'";
+  expect(stdout).toBe(`[\n  ${refused},\n  ${refused}\n]\n[ 'done', 'done', 'done' ]\n`);
+  expect(readdirSync(folder).sort()).toEqual(['c', 'd', 'e', 'store.db']);
+});
+
 it('threads whose last word comes with their end: what waits gets another thread', async () => {
   const folder = freshFolder();
   const source = makeStoreFile(join(folder, 'store.db'));
