@@ -102,6 +102,23 @@ console.log(await Promise.all([first, ...without(() => [backup('d'), backup('e')
   expect(readdirSync(folder).sort()).toEqual(['c', 'd', 'e', 'store.db']);
 });
 
+it('one whose thread is lost at its work is not begun again in that of another', async () => {
+  const folder = freshFolder();
+  const source = makeStoreFile(join(folder, 'store.db'), { patches: 500, patchBytes: 2000 });
+  const { stdout, stderr } = await runProgram(
+    `const { backupDatabase } = await import(${packagePath});
+const threads = [];
+process.on('worker', (thread) => threads.push(thread));
+const backup = (i, options) => backupDatabase(${JSON.stringify(source)}, ${JSON.stringify(folder)} + '/' + i + '.saved', options)
+  .then(() => 'done', ({ code, message }) => code + message.slice(message.lastIndexOf(':')));
+const works = [backup(0, { OnProgress() { void threads[0].terminate(); } }), backup(1)];
+console.log((await Promise.all(works)).join());`,
+    'unused',
+  );
+  const lost = 'worker-lost: its thread ended before the work was done; try again';
+  expect({ stdout, stderr }).toEqual({ stdout: `${lost},done\n`, stderr: '' });
+});
+
 it('threads whose last word comes with their end: what waits gets another thread', async () => {
   const folder = freshFolder();
   const source = makeStoreFile(join(folder, 'store.db'));
