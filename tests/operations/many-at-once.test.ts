@@ -119,6 +119,27 @@ console.log((await Promise.all(works)).join());`,
   expect({ stdout, stderr }).toEqual({ stdout: `${lost},done\n`, stderr: '' });
 });
 
+it('a thread that has had nothing to do for a while ends; what is asked for at that moment gets another one', async () => {
+  const source = makeStoreFile(join(freshFolder(), 'store.db'));
+  const { stdout, stderr } = await runProgram(
+    `import { Worker } from 'node:worker_threads';
+const { describeDatabase } = await import(${packagePath});
+const threads = [];
+process.on('worker', (thread) => threads.push(thread));
+const describe = () => describeDatabase(${JSON.stringify(source)}).then(() => 'done', ({ message }) => message);
+await describe();
+const asked = new Promise((resolve) => {
+  threads[0].terminate = function () {
+    resolve(describe());
+    return Worker.prototype.terminate.call(this);
+  };
+});
+console.log(await stayFor(asked), threads.length);`,
+    'unused',
+  );
+  expect({ stdout, stderr }).toEqual({ stdout: 'done 2\n', stderr: '' });
+});
+
 it('threads whose last word comes with their end: what waits gets another thread', async () => {
   const folder = freshFolder();
   const source = makeStoreFile(join(folder, 'store.db'));
