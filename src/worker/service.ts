@@ -148,7 +148,6 @@ export class Service implements WorkerService, FileHost {
     const closed = () => {
       if (--left === 0) Atomics.store(this.#control, BOOTED, RETIRED);
       this.progressed();
-      if (left === 0) this.#loop.tell();
     };
     for (const file of files) {
       file.closeForNow(closed);

@@ -1,6 +1,7 @@
 /** A subscriber of a channel may make any call: it finds all as if the call that it is told of had been made before. */
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { existsSync } from 'node:fs';
+import { backupDatabase, SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { traced } from '../observe/listening.ts';
@@ -197,6 +198,16 @@ it('the same while a call is held for want of room: what can not be held as well
   );
   expect(stdout).toBe('stored,queue-full,stored 1\n');
   expect(clocksIn(file)).toEqual([1, 2]);
+});
+
+it('stopped as Node tells of the thread that is started for it, a backup rejects with the reason, and there is none', async () => {
+  const file = freshFile();
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  await provider.appendPatch(patchOf(1), 1);
+  const [control, reason] = [new AbortController(), new Error('not any more')];
+  on('worker_threads', () => control.abort(reason));
+  await expect(backupDatabase(file, `${file}.saved`, { Signal: control.signal })).rejects.toBe(reason);
+  expect(existsSync(`${file}.saved`)).toBe(false);
 });
 
 it('what a subscriber throws is an uncaught error, and changes no result', async () => {

@@ -146,6 +146,23 @@ it('a signal that has no listeners to take away, and one whose reason throws: th
   await expect.poll(() => errors).toEqual(['no such listener', 'no such listener']);
 });
 
+it('a signal that keeps its listeners, and stops what has ended: what its thread does next goes on', async () => {
+  const file = await madeFile();
+  let abort = () => {};
+  const signal = {
+    aborted: false,
+    reason: 'too late',
+    addEventListener(_: 'abort', listener: () => void) {
+      abort = listener;
+    },
+    removeEventListener() {},
+  };
+  expect((await describeDatabase(file, { Signal: signal })).Stores).toHaveLength(1);
+  const next = describeDatabase(file);
+  abort();
+  expect((await next).Stores).toHaveLength(1);
+});
+
 it('a signal that stops, or throws, as soon as it is listened to: nothing is left, and the process ends', async () => {
   const program = `import { readdirSync } from 'node:fs';
 import { dirname } from 'node:path';

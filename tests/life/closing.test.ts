@@ -28,6 +28,23 @@ describe('close', () => {
     await provider[Symbol.asyncDispose]();
   });
 
+  it('is carried out by the next worker, if the one that was told of it has been lost', async () => {
+    const file = freshFile();
+    const { code, stdout, stderr } = await runProgram(
+      `const workers = [];
+      process.on('worker', (worker) => workers.push(worker));
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      await provider.appendPatch(patchOf(1), 1);
+      const ended = endThread(workers[0]);
+      await provider.close();
+      await ended;
+      console.log(provider.status);`,
+      file,
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'closed\n', stderr: '' });
+    expect(filesBeside(file)).toEqual(['store.db']);
+  });
+
   it('is told by the status, as is the opening', async () => {
     const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
     expect(provider.status).toBe('opening');

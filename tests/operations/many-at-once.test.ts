@@ -75,6 +75,76 @@ console.log(outcomes.map(({ status, reason }) => reason?.message ?? status).join
   expect({ stdout, stderr }).toEqual({ stdout: 'fulfilled,fulfilled,fulfilled\n', stderr: '' });
 });
 
+it('where there is no memory for another thread, one that is there does it; where none is, each is refused with the reason', async () => {
+  const folder = freshFolder();
+  const source = makeStoreFile(join(folder, 'store.db'));
+  const { code, stdout, stderr } = await runProgram(
+    `import { once } from 'node:events';
+const { backupDatabase } = await import(${packagePath});
+const ends = [];
+process.on('worker', (thread) => ends.push(once(thread, 'exit')));
+const { SharedArrayBuffer } = globalThis;
+const without = (call) => {
+  globalThis.SharedArrayBuffer = class {
+    constructor() { throw new RangeError('Array buffer allocation failed'); }
+  };
+  const result = call();
+  globalThis.SharedArrayBuffer = SharedArrayBuffer;
+  return result;
+};
+const backup = (name) => backupDatabase(${JSON.stringify(source)}, ${JSON.stringify(folder)} + '/' + name)
+  .then(() => 'done', ({ code, cause }) => code + ': ' + cause?.message);
+const works = [backup('a')];
+works.push(...without(() => [backup('b'), backup('c')]));
+console.log((await Promise.all(works)).join());
+await stayFor(Promise.all(ends)); // of threads that have nothing to do
+console.log((await Promise.all(without(() => [backup('d'), backup('e')]))).join());`,
+    'unused',
+  );
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const refused = 'worker-lost: Array buffer allocation failed';
+  expect(stdout).toBe(`done,done,done\n${refused},${refused}\n`);
+  expect(readdirSync(folder).sort()).toEqual(['a', 'b', 'c', 'store.db']);
+});
+
+it('one whose thread is lost at its work is not begun again in that of another', async () => {
+  const folder = freshFolder();
+  const source = makeStoreFile(join(folder, 'store.db'), { patches: 500, patchBytes: 2000 });
+  const { stdout, stderr } = await runProgram(
+    `const { backupDatabase } = await import(${packagePath});
+const threads = [];
+process.on('worker', (thread) => threads.push(thread));
+const backup = (i, options) => backupDatabase(${JSON.stringify(source)}, ${JSON.stringify(folder)} + '/' + i + '.saved', options)
+  .then(() => 'done', ({ code, message }) => code + message.slice(message.lastIndexOf(':')));
+const works = [backup(0, { OnProgress() { void threads[0].terminate(); } }), backup(1)];
+console.log((await Promise.all(works)).join());`,
+    'unused',
+  );
+  const lost = 'worker-lost: its thread ended before the work was done; try again';
+  expect({ stdout, stderr }).toEqual({ stdout: `${lost},done\n`, stderr: '' });
+});
+
+it('a thread that has had nothing to do for a while ends; what is asked for at that moment gets another one', async () => {
+  const source = makeStoreFile(join(freshFolder(), 'store.db'));
+  const { stdout, stderr } = await runProgram(
+    `import { Worker } from 'node:worker_threads';
+const { describeDatabase } = await import(${packagePath});
+const threads = [];
+process.on('worker', (thread) => threads.push(thread));
+const describe = () => describeDatabase(${JSON.stringify(source)}).then(() => 'done', ({ message }) => message);
+await describe();
+const asked = new Promise((resolve) => {
+  threads[0].terminate = function () {
+    resolve(describe());
+    return Worker.prototype.terminate.call(this);
+  };
+});
+console.log(await stayFor(asked), threads.length);`,
+    'unused',
+  );
+  expect({ stdout, stderr }).toEqual({ stdout: 'done 2\n', stderr: '' });
+});
+
 it('threads whose last word comes with their end: what waits gets another thread', async () => {
   const folder = freshFolder();
   const source = makeStoreFile(join(folder, 'store.db'));

@@ -119,6 +119,46 @@ it('one that is stopped when all of it is copied: nothing appears', async () => 
   }
 });
 
+it('of one that is stopped nothing more is told; what is thrown too late to stop it is what it rejects with', async () => {
+  const dbPath = makeStoreFile(freshFile());
+  const folder = freshFolder();
+  const preloaded = join(folder, 'preloaded.cjs');
+  const ready = join(folder, 'ready');
+  writeFileSync(
+    preloaded,
+    `const { isMainThread, MessagePort } = require('node:worker_threads');
+const { postMessage } = MessagePort.prototype;
+if (!isMainThread) MessagePort.prototype.postMessage = function (message, ...more) {
+  postMessage.call(this, message, ...more);
+  if (message.kind === 'ready') require('node:fs').writeFileSync(${JSON.stringify(ready)}, '');
+};`,
+  );
+  const { code, stdout, stderr } = await runProgram(
+    `import { existsSync } from 'node:fs';
+const { backupDatabase } = await import(${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))});
+const cell = new Int32Array(new SharedArrayBuffer(4));
+const blockUntil = (path) => { while (!existsSync(path)) Atomics.wait(cell, 0, 0, 5); };
+const copies = ['a', 'b'].map((name) => ${JSON.stringify(`${folder}/`)} + name);
+const outcome = (copy, options) => backupDatabase(file, copy, options).then(() => 'done', (reason) => reason);
+const control = new AbortController();
+let told = 0;
+const stopped = await outcome(copies[0], { Signal: control.signal, OnProgress() {
+  told++;
+  blockUntil(${JSON.stringify(ready)}); // all other progress has been sent
+  control.abort('stopped');
+} });
+let times = 0;
+const late = await outcome(copies[1], { OnProgress() {
+  if (++times === 1) return blockUntil(copies[1]); // nobody is waited for that long
+  throw 'late';
+} });
+console.log(stopped, told, existsSync(copies[0]), late, times, existsSync(copies[1]));`,
+    dbPath,
+    { flags: ['--require', preloaded] },
+  );
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'stopped 1 false late 2 true\n', stderr: '' });
+});
+
 it('a process that ends in the middle of a backup does so at once; what it leaves, the next backup removes', async () => {
   const dbPath = makeStoreFile(freshFile(), large);
   const target = join(freshFolder(), 'target.db');

@@ -1,6 +1,7 @@
 /** The contract, as one suite that any implementation runs: give it a way to open a store. */
 import type { SDS_PersistenceProvider } from 'sds-persistence-worker';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { IN_PARCEL, NOT_IMPORTED } from '../../src/protocol/entries.ts';
 import { freshFile, patchOf } from '../support/files.ts';
 
 export type OpenStore = (dbPath: string, storeId: string) => SDS_PersistenceProvider;
@@ -104,6 +105,7 @@ export function describeContract(
 
     it('takes any string for a hash and for a store', async () => {
       const strings = ['', 'a', 'ä€𝄞', 'with\0nul', "'; DROP TABLE patches; --", 'x'.repeat(5000), '\ud800 lone'];
+      strings.push(IN_PARCEL, NOT_IMPORTED); // what the library itself has in the place of a key
       for (const name of strings) {
         const provider = store(name);
         await provider.saveValue(name, patchOf(`value ${strings.indexOf(name)}`));

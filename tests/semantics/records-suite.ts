@@ -1,5 +1,6 @@
 /** Records, as one suite that any implementation runs. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { IN_PARCEL } from '../../src/protocol/entries.ts';
 import type { ExtendedProvider } from '../support/extended-reference.ts';
 import { freshFile, patchOf } from '../support/files.ts';
 import { text } from './contract-suite.ts';
@@ -112,6 +113,7 @@ export function describeRecords(
         'ä'.repeat(32_768),
         '\ud800 lone',
         'with\0nul',
+        IN_PARCEL, // what the library itself has in the place of a key
       ];
       for (const [i, key] of keys.entries()) await provider.saveRecord(key, patchOf(i));
       for (const [i, key] of keys.entries()) {

@@ -210,6 +210,22 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
     },
   );
 
+  it('and there is one for files only, a PostgreSQL database is told that it has none, and the files go on', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      `${beginning}
+      const a = open('a');
+      await a.ready();
+      removeFolder();
+      const onServer = new SDS_DesktopPersistenceProvider('postgres://me@127.0.0.1:1/notes', 'store', { RetryForMs: 0 });
+      const why = await onServer.appendPatch(patchOf(1), 1).catch(({ code, cause }) => code + ', ' + cause?.code);
+      await a.appendPatch(patchOf(1), 1);
+      console.log(why);
+      await Promise.all([a.close(), onServer.close()]);`,
+      freshFolder(),
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'worker-lost, ENOENT\n', stderr: '' });
+  });
+
   it('and there is no memory for what it would share, files go to one that runs', async () => {
     const folder = freshFolder();
     const { code, stdout, stderr } = await runProgram(

@@ -117,7 +117,6 @@ class Threads {
 
   #forget(thread: Thread): void {
     thread.isOver = true;
-    thread.keep();
     remove(this.#idle, thread);
   }
 }

@@ -36,7 +36,7 @@ async function importFrom(url: string): Promise<MergeModule> {
 /** A CommonJS module has its names in its default export; not each of them is seen from outside. */
 function namesOf(module: object): MergeModule {
   const { default: inside } = module as { default?: unknown };
-  return (typeof inside === 'object' && inside !== null ? { ...inside, ...module } : module) as MergeModule;
+  return (typeof inside === 'object' ? { ...inside, ...module } : module) as MergeModule;
 }
 
 async function findYjs({ url, searchPaths, names }: YjsSource): Promise<Yjs> {
