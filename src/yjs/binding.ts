@@ -85,12 +85,14 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   async #store(): Promise<void> {
     const { log } = this;
     if (log.isIncomplete) log.hurry();
-    let tried: Promise<unknown> | undefined = log.isIncomplete ? log.attempt : log.flush();
-    do {
+    for (;;) {
+      // behind an attempt of the log may wait what came since it began
+      const flushed = log.isIncomplete ? undefined : log.flush();
+      const tried = flushed ?? log.attempt;
       // what it fails with was told by the log
       await Promise.allSettled([this.#isWaitedFor && mayPass(log.failure) ? keptAlive(tried) : tried]);
-      tried = log.attempt;
-    } while (log.isIncomplete && !log.isClosing && !this.#handOver());
+      if (log.isIncomplete ? log.isClosing || this.#handOver() : flushed !== undefined) return;
+    }
   }
 
   #handOver(): boolean {
