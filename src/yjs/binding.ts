@@ -49,10 +49,14 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   }
 
   /** The same, but one attempt has to do. A change of the document is rejected after that (`closed`), which its log says. */
-  leaveNow(): Promise<void> {
-    if (this.hasUntold) this.appendAll();
-    void Promise.allSettled([this.log.close()]); // which is that one; others end
-    return this.leave(true);
+  async leaveNow(): Promise<void> {
+    try {
+      if (this.hasUntold) this.appendAll();
+    } finally {
+      // also of a document that can't be encoded
+      void Promise.allSettled([this.log.close()]); // which is that one; others end
+      await this.leave(true);
+    }
   }
 
   /** Another document of this name has come. If this one can't be stored, that one will have to be. */
