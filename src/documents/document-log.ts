@@ -207,7 +207,7 @@ export abstract class DocumentLog {
 
   /** Whether the database lacks an update, which was rejected. */
   isIncomplete = false;
-  /** What the last one that failed was rejected with; each has an error of its own. */
+  /** What the last one that failed was rejected with, each with an error of its own; or why the document has no state to be stored. */
   failure: unknown;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
@@ -257,9 +257,18 @@ export abstract class DocumentLog {
     await whenThereIsRoom(this.provider, async () => {
       if (!this.isIncomplete) return; // it may have been removed while this has waited
       const { failure } = this;
-      await this.store(live.state());
+      await this.store(this.#stateOf(live));
       if (failure === this.failure) this.isIncomplete = false;
     });
+  }
+
+  #stateOf(live: LiveDocument): Uint8Array {
+    try {
+      return live.state();
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
   }
 
   async #completeLater(): Promise<void> {

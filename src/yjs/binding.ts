@@ -49,10 +49,14 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   }
 
   /** The same, but one attempt has to do. A change of the document is rejected after that (`closed`), which its log says. */
-  leaveNow(): Promise<void> {
-    if (this.hasUntold) this.appendAll();
-    void Promise.allSettled([this.log.close()]); // which is that one; others end
-    return this.leave(true);
+  async leaveNow(): Promise<void> {
+    try {
+      if (this.hasUntold) this.appendAll();
+    } finally {
+      // also of a document that can't be encoded
+      void Promise.allSettled([this.log.close()]); // which is that one; others end
+      await this.leave(true);
+    }
   }
 
   /** Another document of this name has come. If this one can't be stored, that one will have to be. */
@@ -85,12 +89,14 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   async #store(): Promise<void> {
     const { log } = this;
     if (log.isIncomplete) log.hurry();
-    let tried: Promise<unknown> | undefined = log.isIncomplete ? log.attempt : log.flush();
-    do {
+    for (;;) {
+      // behind an attempt of the log may wait what came since it began
+      const flushed = log.isIncomplete ? undefined : log.flush();
+      const tried = flushed ?? log.attempt;
       // what it fails with was told by the log
       await Promise.allSettled([this.#isWaitedFor && mayPass(log.failure) ? keptAlive(tried) : tried]);
-      tried = log.attempt;
-    } while (log.isIncomplete && !log.isClosing && !this.#handOver());
+      if (log.isIncomplete ? log.isClosing || this.#handOver() : flushed !== undefined) return;
+    }
   }
 
   #handOver(): boolean {

@@ -1,6 +1,7 @@
 /** The disk is full, or the file can't be had: whoever can hear it is told, and nothing is lost once it is better. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
@@ -214,6 +215,35 @@ it('an update that is stored where others were not ends the pause before the nex
   await expect.poll(() => storedText(file)).toBe('before and after');
   expect(notes.attempts).toBe(3);
   expect(plans.attempts).toBe(2);
+});
+
+it('the last client leaves while the whole document is being stored, and what came after that is rejected: it is tried again', async () => {
+  const file = join(freshFolder(), 'documents.db');
+  const told: string[] = [];
+  const persistence = persistenceOn(file, { busyTimeoutMs: 60_000, onError: ({ code }) => void told.push(code) });
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  const other = new DatabaseSync(file);
+  onTestFinished(() => other.close());
+  // it takes a while, in which the program hears of what is stored before
+  const numbers = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 500000) SELECT max(i) FROM n';
+  other.exec(`PRAGMA busy_timeout = 30000; CREATE TRIGGER rule BEFORE INSERT ON patches WHEN length(NEW.data) > 1000
+    BEGIN SELECT RAISE(ABORT, 'too long') WHERE (${numbers}) > 1; END`);
+  const text = doc.getText('text');
+  text.insert(0, 'x'.repeat(2000));
+  await expect.poll(() => told).toHaveLength(1);
+  const appended = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'appendPatch');
+  onTestFinished(() => appended.mockRestore());
+  other.exec('BEGIN IMMEDIATE');
+  text.delete(0, 2000);
+  await expect.poll(() => appended.mock.calls).toHaveLength(2); // with all of it, which waits for the lock
+  text.insert(0, MUCH);
+  const written = persistence.writeState('notes', doc);
+  other.exec('COMMIT');
+  await expect.poll(() => appended.mock.settledResults[3]?.type).toBe('rejected'); // with all of it again
+  other.exec('DROP TRIGGER rule');
+  await written;
+  expect(await storedText(file)).toBe(MUCH);
 });
 
 it('an update that is rejected after vain attempts to load its document is tried again as soon as any other', async () => {

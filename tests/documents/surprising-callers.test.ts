@@ -287,6 +287,18 @@ console.log('still here');`;
     expect(await storedText(file)).toBe(textOf(doc));
   });
 
+  it('can not be encoded: destroy() says so once the others are stored, and the database is released', async () => {
+    const file = freshFile();
+    const persistence = persistenceOn(file);
+    const docs = { first: new Y.Doc(), other: new Y.Doc() };
+    for (const [name, doc] of Object.entries(docs)) await persistence.bindState(name, doc);
+    expect(() => docs.first.getText('text').insertEmbed(0, { number: 1n })).toThrow('BigInt');
+    type(docs.other, 'x');
+    await expect(persistence.destroy()).rejects.toThrow('BigInt');
+    await expect(persistence.getAllDocNames()).rejects.toMatchObject({ code: 'closed' });
+    expect(await storedText(file, 'other')).toBe('x');
+  });
+
   it('has a listener that throws while Hocuspocus serves it: what is changed after that is stored by onStoreDocument, and when it is unloaded', async () => {
     const file = freshFile();
     const { server } = await serve(file);

@@ -303,6 +303,24 @@ it('a document that is destroyed while the file can not be had: nobody waits for
   expect(ended).toEqual({ code: 0, signal: null, stdout: 'database-busy\n', stderr: lastAttemptFailed });
 });
 
+it('a document that can not be encoded any more once it is left: nobody waits for it, and the program ends', async () => {
+  const file = freshFile();
+  const ended = await runEditor(
+    `${watched}
+    ${locked}
+    type(doc, 'typed');
+    onAttempt = () => {
+      if (attempts === 4) process.exit(3);
+    };
+    void persistence.writeState('notes', doc);
+    try {
+      doc.getText('text').insertEmbed(0, { number: 1n });
+    } catch {}`,
+    file,
+  );
+  expect(ended).toMatchObject({ code: 0, signal: null, stdout: 'database-busy\n' });
+});
+
 it('whoever waits only once a document is destroyed has the program live until it is stored', async () => {
   const file = freshFile();
   const ended = await runEditor(
