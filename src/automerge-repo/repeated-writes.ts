@@ -3,7 +3,7 @@
  * caller that does not survive a rejection. They take effect in the order of the calls: behind one that is refused, none is carried out
  * before it; behind one that has failed, all are carried out once more, which changes nothing for those that were stored.
  */
-import { GrowingPause, keptAlive, mayPass, untilRoom } from '../documents/index.ts';
+import { GrowingPause, mayPass, untilRoom } from '../documents/index.ts';
 import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError, SDS_PersistenceErrorCode } from '../main/index.ts';
 import { Promise } from '../protocol/surroundings.ts';
 
@@ -103,8 +103,7 @@ export class RepeatedWrites {
         for (const one of this.#writes) one.attempt = undefined; // they are to be stored behind this one
         if (error.code !== this.#told) write.tell(error);
         this.#told = error.code;
-        const pause = this.#pause.next();
-        await (mayPass(error) ? keptAlive(pause) : pause);
+        await this.#pause.next(mayPass(error));
       }
     }
   }

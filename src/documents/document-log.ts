@@ -133,6 +133,7 @@ export abstract class DocumentLog {
 
   /** The promise of the last append; appends in a row may share one. */
   #lastStored: Promise<void> | undefined;
+  #rejections = 0;
   /** How many updates that its provider has rejected were heard of, or do not matter. */
   #heard = 0;
   /** Removals that have not failed, since which nothing was appended. */
@@ -163,7 +164,7 @@ export abstract class DocumentLog {
   }
 
   #rejected = (error: SDS_PersistenceError): void => {
-    this.failure = error;
+    this.#rejections++;
     this.#heard = this.provider.rejectedAppends;
     this.noteLoss(error, this.provider);
     if (this.isIncomplete) return; // it was told
@@ -195,7 +196,6 @@ export abstract class DocumentLog {
       this.noteLoss(error, provider);
       // what was rejected before, or waits in it, at most; not if another one removes it, or all of it was stored since
       if (--removed.times === 0 && removed === this.#removed && this.#live !== undefined) {
-        this.failure = error;
         this.trouble.tell('write', this.name, error); // as of all that is made up for: what is rejected meanwhile is not told
         this.#lacksSomething();
       }
@@ -207,8 +207,6 @@ export abstract class DocumentLog {
 
   /** Whether the database lacks an update, which was rejected. */
   isIncomplete = false;
-  /** What the last one that failed was rejected with, each with an error of its own; or why the document has no state to be stored. */
-  failure: unknown;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
   /** What has become of the last attempt to restore the live document. */
@@ -217,8 +215,8 @@ export abstract class DocumentLog {
   #isBehind = false;
   /** Between two attempts to complete the database, or the live document. */
   #pause = new GrowingPause();
-  /** The one that comes next, as long as something is lacking; it never rejects. */
-  attempt: Promise<unknown> | undefined;
+  /** The one that comes next; it never rejects. */
+  #attempt: Promise<unknown> | undefined;
 
   /** Has the live document apply what is stored; if that fails, it is tried again from time to time. Updates may be appended before. */
   restore(): Promise<void> {
@@ -256,35 +254,31 @@ export abstract class DocumentLog {
     if (live === undefined) return;
     await whenThereIsRoom(this.provider, async () => {
       if (!this.isIncomplete) return; // it may have been removed while this has waited
-      const { failure } = this;
-      await this.store(this.#stateOf(live));
-      if (failure === this.failure) this.isIncomplete = false;
+      const rejections = this.#rejections;
+      await this.store(live.state());
+      if (rejections === this.#rejections) this.isIncomplete = false;
     });
   }
 
-  #stateOf(live: LiveDocument): Uint8Array {
-    try {
-      return live.state();
-    } catch (error) {
-      this.failure = error;
-      throw error;
-    }
-  }
-
   async #completeLater(): Promise<void> {
-    if (this.attempt !== undefined) return;
+    if (this.#attempt !== undefined) return;
     this.#pause = new GrowingPause();
     while ((this.isIncomplete || this.#isLost || this.#isBehind) && !this.isClosing) {
-      this.attempt = Promise.allSettled([this.#tryToComplete()]); // failures were told before
-      await this.attempt;
+      this.#attempt = Promise.allSettled([this.#tryToComplete()]); // failures were told before
+      await this.#attempt;
     }
-    this.attempt = undefined;
+    this.#attempt = undefined;
   }
 
   /** Has the next attempt come at once, and those after it as soon as those after a failure. */
   hurry(): void {
     this.#pause.beginAnew();
     this.#pause.end();
+  }
+
+  /** Resolves once the database lacks nothing that was rejected, whatever the live document may lack, or the log is closed. */
+  async completed(): Promise<void> {
+    while (this.isIncomplete && !this.isClosing) await this.#attempt;
   }
 
   async #tryToComplete(): Promise<void> {
@@ -318,12 +312,14 @@ export abstract class DocumentLog {
   }
 
   async #flush(): Promise<void> {
-    const { failure } = this;
+    const rejections = this.#rejections;
+    const { isIncomplete } = this;
     try {
       await this.#lastStored;
     } catch (error) {
       // whoever waits has waited for the server just now, for as long as he wanted to
-      const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && failure !== this.failure;
+      const isNew = rejections !== this.#rejections || isIncomplete !== this.isIncomplete;
+      const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && isNew;
       if (this.#live === undefined || isAway) throw error;
     }
     await this.#complete();
@@ -380,7 +376,7 @@ export abstract class DocumentLog {
 
   async #close(): Promise<void> {
     this.#pause.end();
-    const { failure } = this;
+    const rejections = this.#rejections;
     try {
       await this.flush().catch(async (error: SDS_PersistenceError) => {
         if (this.#live === undefined || error.code !== 'fenced') throw error;
@@ -389,7 +385,7 @@ export abstract class DocumentLog {
       });
     } catch (error) {
       // without a live document nothing makes up for what was rejected before, of which all were told
-      if (this.#live !== undefined || failure !== this.failure) throw error;
+      if (this.#live !== undefined || rejections !== this.#rejections) throw error;
     } finally {
       await this.provider.close();
     }

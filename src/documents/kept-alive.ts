@@ -8,7 +8,7 @@ let channel: MessageChannel | undefined;
 let waitedFor = 0;
 
 /** Until somebody's work is done. */
-export async function keptAlive<T>(work: PromiseLike<T> | T): Promise<T> {
+export async function keptAlive<T>(work: Promise<T>): Promise<T> {
   channel ??= outsideOfCalls(listeningChannel);
   if (waitedFor++ === 0) channel.port1.ref();
   try {

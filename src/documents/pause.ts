@@ -1,6 +1,7 @@
 /** Pauses between attempts, each longer than the one before. */
 import { SDS_PersistenceError, type SDS_PersistenceErrorCode } from '../main/index.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
+import { keptAlive } from './kept-alive.ts';
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 30_000;
@@ -23,12 +24,12 @@ export class GrowingPause {
   #ms = FIRST_MS;
   #resolve = () => {};
 
-  /** The process may end meanwhile. */
-  next(): Promise<void> {
+  /** The process may end meanwhile, but where somebody waits for what comes after, and that is not in vain (`mayPass`). */
+  next(keepsAlive = false): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#resolve = resolve;
     this.#begin();
-    return promise;
+    return keepsAlive ? keptAlive(promise) : promise;
   }
 
   #begin(): void {

@@ -82,7 +82,7 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     const isWaiting = this.#callback !== undefined;
     if (!isWaiting || tellsOfChange) this.#callback = callback;
     if (isWaiting) return;
-    while (this.log.isIncomplete && !this.log.isClosing) await this.log.attempt;
+    await this.log.completed();
     const last = this.#callback;
     this.#callback = undefined;
     if (!this.isLeaving) last?.();

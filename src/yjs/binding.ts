@@ -1,6 +1,5 @@
 /** A document that is bound: it is in use before it is loaded, and until all of it is stored. */
-import { keptAlive, mayPass } from '../documents/index.ts';
-import { Promise } from '../protocol/surroundings.ts';
+import { GrowingPause, mayPass } from '../documents/index.ts';
 import type { YjsDoc } from '../protocol/yjs.ts';
 import { type Opening, StoredDocument } from './stored-document.ts';
 
@@ -10,6 +9,8 @@ const MOST_ROUNDS = 3;
 export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   readonly #heir: () => Binding<Doc> | undefined;
   readonly #destroyed: () => void;
+  readonly #untilStored = new GrowingPause();
+  #isLast = false;
   /** Whether somebody waits until it is stored: the process lives on for that, unless it is in vain. */
   #isWaitedFor = false;
   /** Whether the document was changed since that was stored which it had. */
@@ -43,59 +44,52 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   override leave(isWaitedFor = false): Promise<void> {
     if (isWaitedFor && !this.#isWaitedFor) {
       this.#isWaitedFor = true;
-      if (this.log.isIncomplete) this.log.hurry(); // the process might end before
+      this.#untilStored.end(); // the process might end in it
     }
     return super.leave();
   }
 
   /** The same, but one attempt has to do. A change of the document is rejected after that (`closed`), which its log says. */
-  async leaveNow(): Promise<void> {
-    try {
-      if (this.hasUntold) this.appendAll();
-    } finally {
-      // also of a document that can't be encoded
-      void Promise.allSettled([this.log.close()]); // which is that one; others end
-      await this.leave(true);
-    }
+  leaveNow(): Promise<void> {
+    this.#isLast = true;
+    this.#untilStored.end();
+    return this.leave(true);
   }
 
   /** Another document of this name has come. If this one can't be stored, that one will have to be. */
   heirCame(): void {
     if (this.#heir()?.doc === this.doc) this.doc.off('update', this.onUpdate); // it has all of it, and what comes
-    if (this.log.isIncomplete) this.log.hurry();
+    if (this.log.isIncomplete) this.#untilStored.end();
   }
 
   protected async release(): Promise<void> {
-    const { log } = this;
-    for (let round = 1; round <= MOST_ROUNDS && !log.isClosing; round++) {
+    for (let round = 1; ; round++) {
       if (this.hasUntold) this.appendAll();
       this.#hasChanged = false;
       await this.#store();
       // it came meanwhile; whoever goes on changing a document that is left is told what is not stored
-      if (!this.hasUntold && !this.#hasChanged) break;
+      const goesOn = this.hasUntold || (this.#hasChanged && !this.#isLast);
+      if (!goesOn || round === MOST_ROUNDS) break;
     }
     this.doc.off('destroy', this.#destroyed);
-    const isLast = log.isClosing;
     try {
-      await this.documents.close(log);
+      await this.documents.close(this.log);
     } catch (error) {
-      if (isLast) throw error; // else another document has it, or it came since, and was told by the log
+      if (this.#isLast) throw error; // else another document has it, or it came since, and was told by the log
     } finally {
-      if (!isLast) this.doc.off('update', this.onUpdate);
+      if (!this.#isLast) this.doc.off('update', this.onUpdate);
     }
   }
 
-  /** Until all is stored, by this attempt or by those of its log, or another document has it, or the log is closed. */
+  /** Until all is stored, or another document has it; the last attempt is the end of the log itself. */
   async #store(): Promise<void> {
-    const { log } = this;
-    if (log.isIncomplete) log.hurry();
-    for (;;) {
-      // behind an attempt of the log may wait what came since it began
-      const flushed = log.isIncomplete ? undefined : log.flush();
-      const tried = flushed ?? log.attempt;
-      // what it fails with was told by the log
-      await Promise.allSettled([this.#isWaitedFor && mayPass(log.failure) ? keptAlive(tried) : tried]);
-      if (log.isIncomplete ? log.isClosing || this.#handOver() : flushed !== undefined) return;
+    while (!this.#isLast && !this.log.isClosing) {
+      try {
+        return await this.log.flush();
+      } catch (error) {
+        if (this.#handOver()) return; // else it is tried again, as was told by the log
+        if (!this.#isLast) await this.#untilStored.next(this.#isWaitedFor && mayPass(error));
+      }
     }
   }
 
