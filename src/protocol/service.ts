@@ -122,9 +122,9 @@ export interface WorkerService {
   load(member: number, askedAt: number, operation: LoadOperation, key: string, clock: number): Promise<Loaded>;
   /**
    * A large write: what the ring tells of other batches, and its bytes. Resolves once it is finished; its entry says what became of it.
-   * One whose bytes are lost fails with that, in its place.
+   * One whose bytes are lost comes by the ring.
    */
-  write(file: number, number: number, firstSlab: number, askedAt: number, data: Bytes | Failure): Promise<void>;
+  write(file: number, number: number, firstSlab: number, askedAt: number, data: Bytes): Promise<void>;
 
   /** Calls the worker from its event loop to the ring; so many bytes of shared blocks that crossed before are not used any more. */
   wake(dropped: number): void;

@@ -6,7 +6,7 @@ import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory, WORKS_BEGUN } from '.
 import { Delays } from '../protocol/delays.ts';
 import { IN_PARCEL, type LoadOperation, NOT_IMPORTED } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
-import type { Failure, ReportedCause } from '../protocol/errors.ts';
+import type { ReportedCause } from '../protocol/errors.ts';
 import { accountForAtOnce } from '../protocol/gc-pressure.ts';
 import { buffersOf, packOf } from '../protocol/packed-bytes.ts';
 import { seal } from '../protocol/parcel.ts';
@@ -117,7 +117,7 @@ export class Service implements WorkerService, FileHost {
     return transfer({ found: answer }, transferablesOf(answer));
   }
 
-  write(id: number, number: number, firstSlab: number, askedAt: number, data: Bytes | Failure): Promise<void> {
+  write(id: number, number: number, firstSlab: number, askedAt: number, data: Bytes): Promise<void> {
     this.#begin();
     const file = known(this.#files, id);
     return this.#answer(file, (done) =>

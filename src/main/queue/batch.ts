@@ -42,6 +42,11 @@ export class Batch implements Awaited {
     this.#host = host;
   }
 
+  /** Whether it is a large write, whose bytes are there. */
+  get crossesByCall(): boolean {
+    return this.large !== undefined && this.large.lost === undefined;
+  }
+
   get firstSlab(): number {
     return this.slabs[0] ?? NO_SLAB;
   }
@@ -63,8 +68,8 @@ export class Batch implements Awaited {
   }
 
   waitedFor(): void {
-    // a large write crosses by a call, which reaches the worker and is answered whoever waits
-    if (this.isWaitedFor || this.settled || this.large !== undefined) return;
+    // what crosses by a call reaches the worker, and is answered, whoever waits
+    if (this.isWaitedFor || this.settled || this.crossesByCall) return;
     this.isWaitedFor = true;
     this.#host.waitedFor();
   }

@@ -1,11 +1,16 @@
 /** All that is called on one file, in order: sent when it may be, settled when finished, else sent again. */
 import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
-import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import {
+  errorCodes,
+  makeError,
+  type SDS_PersistenceError,
+  type SDS_PersistenceErrorCode,
+} from '../../protocol/errors.ts';
 import { Fifo } from '../../protocol/fifo.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import type { Loaded, Location } from '../../protocol/service.ts';
-import { INLINE_LIMIT } from '../../protocol/slabs.ts';
+import { BATCH_LOST, INLINE_LIMIT, LOST_CODE_SHIFT, SLAB_FLAGS } from '../../protocol/slabs.ts';
 import { Promise, performance, soon } from '../../protocol/surroundings.ts';
 import { begin } from '../observe/channels.ts';
 import { FileObserver } from '../observe/file-observer.ts';
@@ -187,7 +192,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   get #takesNoMessage(): boolean {
     const next = this.#next;
-    return next?.kind === 'batch' && next.large === undefined;
+    return next?.kind === 'batch' && !next.crossesByCall;
   }
 
   #maySend(mostSmall: number): boolean {
@@ -256,31 +261,35 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   #isHeard(number: number): void {
-    const [oldest] = this.#inFlight.batches;
-    // one that could not be sent has ended before its turn: nothing is known yet of those before it
-    if (oldest === undefined || !reached(number, oldest.number)) this.heard = number;
+    this.heard = number;
     if (this.#lastFailed === undefined) return;
-    const knownToAll = oldest?.heard ?? (this.waitsToBeSent ? undefined : this.heard);
+    const knownToAll = this.#inFlight.batches[0]?.heard ?? (this.waitsToBeSent ? undefined : this.heard);
     if (knownToAll === undefined || !reached(knownToAll, this.#lastFailed)) return;
     this.#lastFailed = undefined;
     for (const { failedSaves } of this.members) failedSaves.forgetHeard(knownToAll);
   }
 
   answer(load: Load, loaded: Loaded): void {
-    this.#inFlight.take(load);
+    this.#inFlight.answered(load);
     this.finishedItems++;
     void settleLoad(load, loaded, this);
   }
 
-  /** The bytes of a large write could not be sent to the worker: without them, it fails in its place. */
-  hasNoBytes({ settlers }: Batch, large: LargeBytes, error: unknown): void {
-    large.lost = makeError('io-error', settlers[0]?.call.operation ?? '', this.dbPath, undefined, error);
+  /** A large write could not be sent to the worker: it goes off once more, without its bytes, before what is called behind it. */
+  wasRefused(batch: Batch, large: LargeBytes, error: unknown): void {
+    this.#inFlight.takeBack(batch);
+    this.#waiting.putBack([batch]);
+    this.#losesBytes(batch, large, 'io-error', undefined, error);
   }
 
-  /** Nor could that be sent. */
-  failedToSend(batch: Batch, error: unknown): void {
-    if (!this.#inFlight.take(batch)) return;
-    refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error), this);
+  /** Without its bytes, it fails in its place; the worker hears of that, because what is called behind it may rely on it. */
+  #losesBytes(batch: Batch, large: LargeBytes, code: SDS_PersistenceErrorCode, detail?: string, error?: unknown): void {
+    const { firstSlab, settlers } = batch;
+    large.lost = makeError(code, settlers[0]?.call.operation ?? '', this.dbPath, detail, error);
+    const { arena } = this.host.memory;
+    const flagsAt = (firstSlab >> 2) + SLAB_FLAGS;
+    arena.cells[flagsAt] = arena.cell(flagsAt) | BATCH_LOST | (errorCodes.indexOf(code) << LOST_CODE_SHIFT);
+    batch.waitedFor(); // no call keeps the process alive for it any more
   }
 
   /** Whether somebody waits for all that was called until now, or some time ago. */
@@ -302,7 +311,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     return { place, before };
   }
 
-  /** By place, because some end before their turn: a call that can't be sent, and writes of a blocked thread, before the loads in front. */
+  /** By place, because some end before their turn: writes of a blocked thread, before the loads in front. */
   #endBarriers(): void {
     const { place: ofWaiting = Number.POSITIVE_INFINITY } = this.#waiting.first ?? {};
     const oldest = Math.min(this.#inFlight.oldestPlace, ofWaiting);
@@ -338,15 +347,15 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.wantsToSend();
   }
 
-  #isSentAgain({ settlers }: Batch, large: LargeBytes): void {
+  #isSentAgain(batch: Batch, large: LargeBytes): void {
     // a thread that has ended takes nothing, and says nothing of it: what can be seen to be there still was not taken
     const { detached = true } = large.data.buffer as { detached?: boolean };
-    if (large.isShared || !detached) return;
+    if (large.lost !== undefined || large.isShared || !detached) return;
     // in a file a commit is published as it is made; a server may have committed what nobody heard of
     const outcome =
       this.location.server === undefined ? 'nothing was stored: call again' : 'the call may be stored or not';
     const detail = `the bytes that were handed over went down with the worker thread; ${outcome}`;
-    large.lost ??= makeError('worker-lost', settlers[0]?.call.operation ?? '', this.dbPath, detail);
+    this.#losesBytes(batch, large, 'worker-lost', detail);
   }
 
   /** Refuses all that is pending, and perhaps all that will come; what is finished is settled by then. */

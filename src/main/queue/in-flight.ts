@@ -101,12 +101,15 @@ export class InFlight {
     }
   }
 
-  /** Takes out a load that is answered, or a batch that never went off; false if that is settled already. */
-  take(item: Item): boolean {
-    if (item.kind === 'load') return this.#loads.remove(item);
-    const at = this.batches.indexOf(item);
-    if (at >= 0) this.batches.splice(at, 1);
-    return at >= 0;
+  /** Takes out a load that is answered. */
+  answered(load: Load): void {
+    this.#loads.remove(load);
+  }
+
+  /** Takes the batch back that was sent last: it never went off. */
+  takeBack(batch: Batch): void {
+    batch.sent = false;
+    this.batches.pop();
   }
 
   takeAll(): Item[] {

@@ -4,7 +4,7 @@ import { type Remote, transfer } from 'comlink';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { cellTime } from '../../protocol/clock.ts';
 import { WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
-import { failureOf, reportedOf } from '../../protocol/errors.ts';
+import { reportedOf } from '../../protocol/errors.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import type { Loaded, WorkerService } from '../../protocol/service.ts';
 import { later, soon } from '../../protocol/surroundings.ts';
@@ -154,14 +154,14 @@ export class Dispatcher implements QueueHost {
 
   reserve({ id }: FileQueue, item: Item): boolean {
     if (this.link === undefined) return false;
-    if (item.kind === 'load' || item.large !== undefined) return true;
+    if (item.kind === 'load' || item.crossesByCall) return true;
     this.#before = this.channel.progress;
     return this.channel.batches.push(id, item.number, item.firstSlab, cellTime(item.begunAt));
   }
 
   send(queue: FileQueue, item: Item): void {
     if (item.kind === 'load') this.#callLoad(queue, item);
-    else if (item.large !== undefined) this.#callWrite(queue, item, item.large);
+    else if (item.large !== undefined && item.crossesByCall) this.#callWrite(queue, item, item.large);
     else this.#wasPushed(queue, item);
   }
 
@@ -180,24 +180,20 @@ export class Dispatcher implements QueueHost {
 
   #callWrite(queue: FileQueue, batch: Batch, large: LargeBytes): void {
     const { number, firstSlab, begunAt } = batch;
-    const { data, lost, isShared } = large;
-    const given = lost !== undefined ? failureOf(lost) : isShared ? data : transfer(data, [data.buffer]);
+    const { data, isShared } = large;
+    const given = isShared ? data : transfer(data, [data.buffer]);
+    const { link } = this;
     const onFailure = (error: unknown) => {
-      if (large.lost !== lost) return; // asked again
+      if (large.lost !== undefined) return; // it was refused
       this.#settle(); // perhaps only its answer could not be posted
-      queue.failedToSend(batch, error);
+      if (!batch.settled) link?.thread.end(error);
       this.pump();
     };
-    // At once: batches behind it go off now, and the end of one is that of all before it. The worker is told of the failure in
-    // place of the bytes, because what is called behind it may rely on it.
-    const onRefused = (refusal: unknown) => {
-      if (lost !== undefined) return queue.failedToSend(batch, refusal);
-      queue.hasNoBytes(batch, large, refusal);
-      this.#callWrite(queue, batch, large);
-    };
+    // at once: batches behind it go off now, and the end of one is that of all before it
+    const onRefused = (refusal: unknown) => queue.wasRefused(batch, large, refusal);
     const ask = (service: Remote<WorkerService>) =>
       service.write(queue.id, number, firstSlab, cellTime(begunAt), given);
-    this.link?.call(ask, this.pump, onFailure, onRefused);
+    link?.call(ask, this.pump, onFailure, onRefused);
   }
 
   #wasPushed(queue: FileQueue, batch: Batch): void {

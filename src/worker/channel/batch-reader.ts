@@ -23,7 +23,9 @@ import {
 } from '../../protocol/entries.ts';
 import { errorCodes } from '../../protocol/errors.ts';
 import {
+  BATCH_LOST,
   BATCH_NO_EFFECT,
+  LOST_CODE_SHIFT,
   NO_SLAB,
   SLAB_FLAGS,
   SLAB_HEADER,
@@ -89,7 +91,7 @@ export class BatchReader implements Writes {
 
   /** The same, to carry them out; `next` throws at one that must not be. */
   attempt(only?: readonly number[]): this {
-    if (this.#large?.lost !== undefined) throw this.#large.lost;
+    if (this.hasFlag(BATCH_LOST)) throw this.#lost;
     this.rewind(only);
     if (this.#firstSlabs.some((slab) => this.hasFlag(BATCH_NO_EFFECT, slab))) {
       // takes back what an attempt has marked that failed, or whose worker was lost before its commit
@@ -98,6 +100,11 @@ export class BatchReader implements Writes {
     }
     this.#carriesOut = true;
     return this;
+  }
+
+  get #lost(): EngineError {
+    const code = errorCodes[this.#flagsOf() >> LOST_CODE_SHIFT] ?? 'io-error';
+    return new EngineError(code, { message: 'its bytes did not reach the worker thread' });
   }
 
   #enter(slab: number): void {
@@ -211,11 +218,14 @@ export class BatchReader implements Writes {
 
   /** Sets a flag of a batch, if not of another one then of the first. Only before its commit: after that the slab may be used anew. */
   flag(flag: number, slab = this.#firstSlabs[0] ?? 0): void {
-    const flagsAt = (slab >> 2) + SLAB_FLAGS;
-    this.#arena.cells[flagsAt] = this.#arena.cell(flagsAt) | flag;
+    this.#arena.cells[(slab >> 2) + SLAB_FLAGS] = this.#flagsOf(slab) | flag;
   }
 
   hasFlag(flag: number, slab = this.#firstSlabs[0] ?? 0): boolean {
-    return (this.#arena.cell((slab >> 2) + SLAB_FLAGS) & flag) !== 0;
+    return (this.#flagsOf(slab) & flag) !== 0;
+  }
+
+  #flagsOf(slab = this.#firstSlabs[0] ?? 0): number {
+    return this.#arena.cell((slab >> 2) + SLAB_FLAGS);
   }
 }

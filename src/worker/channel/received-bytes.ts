@@ -1,25 +1,21 @@
 /** The bytes of a large write, which have crossed beside its batch. */
 import { MessagePort } from 'node:worker_threads';
-import type { Failure } from '../../protocol/errors.ts';
 import { discard, open } from '../../protocol/parcel.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 
 export class ReceivedBytes {
-  /** Why they did not come, if so. */
-  readonly lost: EngineError | undefined;
   /** Answers the call that has brought them. */
   readonly answer: () => void;
-  #bytes: Bytes | undefined;
+  #bytes: Bytes;
 
-  constructor(given: Bytes | Failure, answer: () => void) {
-    if ('code' in given) this.lost = new EngineError(given.code, given.cause);
-    else this.#bytes = given;
+  constructor(given: Bytes, answer: () => void) {
+    this.#bytes = given;
     this.answer = answer;
   }
 
   get data(): Uint8Array {
-    const { buffer, start, length } = this.#bytes as Bytes; // nothing asks for those that are lost
+    const { buffer, start, length } = this.#bytes;
     return buffer instanceof MessagePort ? this.#open(buffer) : new Uint8Array(buffer, start, length);
   }
 
@@ -38,7 +34,7 @@ export class ReceivedBytes {
    * collected, be a reason to do so, and that takes the main thread's core for milliseconds.
    */
   free(): void {
-    const buffer = this.#bytes?.buffer;
+    const { buffer } = this.#bytes;
     if (buffer instanceof ArrayBuffer) buffer.transfer(0);
     if (buffer instanceof MessagePort) discard({ port: buffer });
   }
