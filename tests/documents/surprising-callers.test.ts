@@ -482,6 +482,37 @@ it('a subscriber stores an update of another document as destroy() stores what w
   expect(filesBeside(file)).toEqual(['store.db']);
 });
 
+it('a subscriber changes a document as a call stores what it had: it is not released before that is stored as well', async () => {
+  const file = freshFile();
+  const errors: string[] = [];
+  const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError: ({ code }) => errors.push(code) });
+  await persistence.ready();
+  const other = new DatabaseSync(file);
+  onTestFinished(() => other.close());
+  const stored = other.prepare('SELECT count(*) AS times FROM patches');
+  const doc = new Y.Doc();
+  type(doc, 'x');
+  let isTold = false;
+  listen('commit:start', () => {
+    if (isTold) return;
+    isTold = true;
+    while (stored.get()?.times === 0);
+    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+    type(doc, 'y');
+  });
+  const bound = persistence.bindState('notes', doc).catch(() => undefined); // as is told
+  let isReleased = false;
+  const written = persistence.writeState('notes', doc).then(() => {
+    isReleased = true;
+  });
+  await expect.poll(() => errors).toContain('database-busy');
+  await immediate();
+  expect(isReleased).toBe(false);
+  other.exec('COMMIT');
+  await Promise.all([written, bound]);
+  expect(textOf(await persistence.getYDoc('notes'))).toHaveLength(2);
+});
+
 it('a storage of automerge-repo is closed while one write is under way and another one waits for room: all of its promises settle', async () => {
   const file = freshFile();
   const errors: string[] = [];
