@@ -482,6 +482,35 @@ it('a subscriber stores an update of another document as destroy() stores what w
   expect(filesBeside(file)).toEqual(['store.db']);
 });
 
+it.each([
+  ['bindState', (persistence: YjsPersistence<Y.Doc>) => persistence.bindState('notes', new Y.Doc())],
+  ['storeUpdate', (persistence: YjsPersistence<Y.Doc>) => persistence.storeUpdate('notes', updateOf('x'))],
+])('a subscriber ends all as %s opens a store: the call rejects, and nothing is left open', async (_, call) => {
+  const file = freshFile();
+  const persistence = persistenceOn(file, { onError: () => undefined });
+  let ended: Promise<void> | undefined;
+  listen('open:start', () => {
+    ended ??= persistence.destroy();
+  });
+  await expect(call(persistence)).rejects.toMatchObject({ code: 'closed' });
+  await ended;
+  expect(filesBeside(file)).toEqual(['store.db']);
+});
+
+it('a subscriber asks for a document as a call opens its store: both have an answer, and one of the two stays open for the next call', async () => {
+  const persistence = persistenceOn(freshFile());
+  await persistence.ready();
+  const closing = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'close');
+  onTestFinished(() => closing.mockRestore());
+  let asked: Promise<Uint8Array> | undefined;
+  let opened = 0;
+  listen('open:start', () => {
+    if (++opened === 1) asked = persistence.getStateVector('notes');
+  });
+  expect(await persistence.getStateVector('notes')).toEqual(await asked);
+  expect([opened, closing.mock.calls.length]).toEqual([2, 1]);
+});
+
 it('a subscriber changes a document as a call stores what it had: it is not released before that is stored as well', async () => {
   const file = freshFile();
   const errors: string[] = [];
