@@ -405,6 +405,26 @@ console.log('still here');`;
     expect(await storedText(file)).toBe('x');
   });
 
+  it('that can not be deleted, and is changed meanwhile, is stored as a whole by that change: nobody is told that it is not', async () => {
+    const file = freshFile();
+    const errors: SDS_PersistenceError[] = [];
+    const persistence = persistenceOn(file, { onError: (error) => errors.push(error) });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    type(doc, 'x');
+    await persistence.getStateVector('notes');
+    const other = new DatabaseSync(file);
+    onTestFinished(() => other.close());
+    other.exec(`PRAGMA busy_timeout = 30000;
+      CREATE TRIGGER refusal BEFORE DELETE ON patches BEGIN SELECT RAISE(ABORT, 'on purpose'); END`);
+    const cleared = persistence.clearDocument('notes');
+    type(doc, 'y');
+    await expect(cleared).rejects.toMatchObject({ code: 'invalid-argument' });
+    await persistence.writeState('notes', doc);
+    expect(errors).toEqual([]);
+    expect(textOf(await persistence.getYDoc('notes'))).toHaveLength(2);
+  });
+
   it('of which an update was rejected is deleted after its last client has left: it stays deleted', async () => {
     const { persistence, doc, folder } = await withARejectedUpdate();
     const written = persistence.writeState('notes', doc);
