@@ -72,13 +72,9 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     }
     this.doc.off('destroy', this.#destroyed);
     const isLast = log.isClosing;
-    try {
-      await this.documents.close(log);
-    } catch (error) {
-      if (isLast) throw error; // else another document has it, or it came since, and was told by the log
-    } finally {
-      if (!isLast) this.doc.off('update', this.onUpdate);
-    }
+    // what it fails with is told by the log, or by `destroy`, which closes it as well; else another document has it
+    await Promise.allSettled([this.documents.close(log)]);
+    if (!isLast) this.doc.off('update', this.onUpdate);
   }
 
   /** Until all is stored, by this attempt or by those of its log, or another document has it, or the log is closed. */
