@@ -26,8 +26,8 @@ export class RepeatedWrites {
   #finishing: Promise<void> | undefined;
   /** What the last one that failed, but for want of room, has failed with since all were finished: they are carried out one after the other. */
   #told: SDS_PersistenceErrorCode | undefined;
-  /** Whether one was refused for want of room, and it, or one behind it, was not carried out again. */
-  #lacksRoom = false;
+  /** How many refusals for want of room there were when all that had no attempt was last carried out again. */
+  #refusals = 0;
   #isClosing = false;
 
   /**
@@ -57,11 +57,15 @@ export class RepeatedWrites {
     return this.#told !== undefined && !this.#isClosing;
   }
 
+  /** Whether one was refused since, and it, or one behind it, was not carried out again: none overtakes it, also of those that are called within its call. */
+  get #lacksRoom(): boolean {
+    return this.#provider.refusedWrites > this.#refusals;
+  }
+
   #carryOut(write: Write): void {
     const { refusedWrites } = this.#provider;
     const attempt = write.call();
-    this.#lacksRoom = this.#provider.refusedWrites > refusedWrites; // at once: nothing may overtake it
-    write.attempt = this.#lacksRoom ? undefined : attempt;
+    write.attempt = this.#provider.refusedWrites > refusedWrites ? undefined : attempt;
     attempt.catch((error: SDS_PersistenceError) => {
       // it stores nothing: no order is hurt if it is told before those before it
       if (LASTING.includes(error.code)) void this.#reject(write, error);
@@ -111,17 +115,20 @@ export class RepeatedWrites {
   /** The first one of all, or with it all that have no attempt, which are stored together. */
   async #carryOutAgain(first: Write): Promise<void> {
     if (this.#lacksRoom) await untilRoom(this.#provider);
-    this.#lacksRoom = false;
+    this.#refusals = this.#provider.refusedWrites;
     if (this.#isOneByOne) this.#carryOut(first);
     else this.#carryOutAll();
   }
 
   /** All that have no attempt, up to one that is refused. */
   #carryOutAll(): void {
+    const { refusedWrites } = this.#provider;
+    this.#refusals = -1; // what a subscriber calls meanwhile comes behind all of them
     for (const write of this.#writes) {
-      if (this.#lacksRoom) return;
       if (write.attempt === undefined) this.#carryOut(write);
+      if (this.#provider.refusedWrites > refusedWrites) break;
     }
+    this.#refusals = refusedWrites;
   }
 
   /** Tries each once more, whenever there is room; then what was not stored is rejected, and nothing is tried again. */

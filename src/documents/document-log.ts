@@ -155,12 +155,18 @@ export abstract class DocumentLog {
   }
 
   protected store(update: Uint8Array): Promise<void> {
+    const before = this.#lastStored;
     const stored = this.provider.appendPatch(update, this.#nextClock());
     if (stored !== this.#lastStored) {
-      this.#lastStored = stored;
+      this.#isLast(stored, before);
       void stored.catch(this.#rejected); // nobody is woken for that
     }
     return stored;
+  }
+
+  /** Unless a subscriber, who is told at the end of a call, has called something behind it. */
+  #isLast(stored: Promise<void>, before: Promise<void> | undefined): void {
+    if (this.#lastStored === before) this.#lastStored = stored;
   }
 
   #rejected = (error: SDS_PersistenceError): void => {
@@ -182,8 +188,10 @@ export abstract class DocumentLog {
     this.#removals++;
     this.isIncomplete = false;
     this.#heard = this.provider.rejectedAppends;
-    this.#lastStored = this.#remove(); // whatever became of what was stored before
-    return this.#lastStored;
+    const before = this.#lastStored;
+    const removed = this.#remove();
+    this.#isLast(removed, before); // whatever became of what was stored before
+    return removed;
   }
 
   async #remove(): Promise<void> {

@@ -70,6 +70,7 @@ export class Documents {
     const named = this.#open.get(name);
     if (named === undefined) this.#open.set(name, new Set([log]));
     else named.add(log);
+    if (this.isClosed) throw this.closed(); // by a subscriber, who was told that its store is being opened: closed with all others
     return log;
   }
 
@@ -163,13 +164,21 @@ export class Documents {
   }
 
   #use(name: string): Kept {
-    let kept = this.#kept.get(name);
-    if (kept === undefined) {
-      kept = { log: this.open(name), calls: 0, isUsed: true };
-      if (this.#kept.size === 0) this.#sweepLater();
-      this.#kept.set(name, kept);
-    }
+    const kept = this.#kept.get(name) ?? this.#keep(name, this.open(name));
     kept.isUsed = true;
+    return kept;
+  }
+
+  /** Or one that is kept by then: a subscriber, who is told that the store is being opened, may have called as well. */
+  #keep(name: string, log: CompactedLog): Kept {
+    const other = this.#kept.get(name);
+    if (other !== undefined) {
+      void Promise.allSettled([this.close(log)]);
+      return other;
+    }
+    if (this.#kept.size === 0) this.#sweepLater();
+    const kept = { log, calls: 0, isUsed: true };
+    this.#kept.set(name, kept);
     return kept;
   }
 
@@ -218,8 +227,9 @@ export class Documents {
   async #closeAll(leave: () => readonly Promise<void>[]): Promise<void> {
     const lacking = new Set(this.#logs().filter((log) => log.isIncomplete && !log.isClosing));
     const leaving = leave();
-    const logs = this.#logs(); // also those that somebody was led to open in there
+    const before = this.#logs(); // also those that somebody was led to open in there
     const left = await Promise.allSettled(leaving);
+    const logs = [...new Set([...before, ...this.#logs()])]; // and those in whose opening this was called
     this.#kept.clear();
     const ended = await Promise.allSettled(logs.map((log) => this.close(log))); // also of those that have left
     try {

@@ -1,5 +1,6 @@
 /** Calls that are refused for want of room wait for it, whatever else becomes of what fails: nothing rejects, and nobody is told. */
 import { randomBytes } from 'node:crypto';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import { Repo } from '@automerge/automerge-repo';
@@ -236,3 +237,38 @@ describeOnPostgresql('on a server, which refuses calls by default', () => {
     await storage.close();
   });
 });
+
+it.each([
+  ['as one is refused', 'asyncEnd', 1],
+  ['as those that were refused are carried out', 'start', 3],
+])(
+  'a subscriber saves a chunk %s: it is stored behind those that were called before',
+  async (_, event, callsBefore) => {
+    const file = freshFile();
+    const storage = new AutomergeRepoStorage(file, { overflow: 'reject', maxPendingBytes: MIB });
+    onTestFinished(() => storage.close());
+    await storage.save(['before'], patchOf('before'));
+    let isArmed = false;
+    let last: Promise<void> | undefined;
+    const save = () => {
+      if (isArmed) last ??= storage.save(['chunk'], patchOf('last'));
+    };
+    const channel = `tracing:sds-persistence:commit:${event}`;
+    subscribe(channel, save);
+    onTestFinished(() => void unsubscribe(channel, save));
+    const other = new DatabaseSync(file);
+    onTestFinished(() => other.close());
+    const records = other.prepare('SELECT count(*) AS stored FROM sds_records');
+    const saved = [storage.save(['small'], patchOf('small'))];
+    while (records.get()?.stored !== 2); // committed, which nobody has heard of
+    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+    saved.push(storage.save(['a'], large(0)));
+    isArmed = callsBefore === 1;
+    for (let i = 1; i <= callsBefore; i++) saved.push(storage.save(['chunk'], large(i)));
+    isArmed = true;
+    other.exec('COMMIT');
+    await Promise.all(saved);
+    await last;
+    expect(printOf(await storage.load(['chunk']))).toEqual(printOf(patchOf('last')));
+  },
+);

@@ -417,6 +417,26 @@ console.log('still here');`;
     expect(await storedText(file)).toBe('x');
   });
 
+  it('that can not be deleted, and is changed meanwhile, is stored as a whole by that change: nobody is told that it is not', async () => {
+    const file = freshFile();
+    const errors: SDS_PersistenceError[] = [];
+    const persistence = persistenceOn(file, { onError: (error) => errors.push(error) });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    type(doc, 'x');
+    await persistence.getStateVector('notes');
+    const other = new DatabaseSync(file);
+    onTestFinished(() => other.close());
+    other.exec(`PRAGMA busy_timeout = 30000;
+      CREATE TRIGGER refusal BEFORE DELETE ON patches BEGIN SELECT RAISE(ABORT, 'on purpose'); END`);
+    const cleared = persistence.clearDocument('notes');
+    type(doc, 'y');
+    await expect(cleared).rejects.toMatchObject({ code: 'invalid-argument' });
+    await persistence.writeState('notes', doc);
+    expect(errors).toEqual([]);
+    expect(textOf(await persistence.getYDoc('notes'))).toHaveLength(2);
+  });
+
   it('of which an update was rejected is deleted after its last client has left: it stays deleted', async () => {
     const { persistence, doc, folder } = await withARejectedUpdate();
     const written = persistence.writeState('notes', doc);
@@ -492,6 +512,66 @@ it('a subscriber stores an update of another document as destroy() stores what w
   await persistence.destroy();
   await stored;
   expect(filesBeside(file)).toEqual(['store.db']);
+});
+
+it.each([
+  ['bindState', (persistence: YjsPersistence<Y.Doc>) => persistence.bindState('notes', new Y.Doc())],
+  ['storeUpdate', (persistence: YjsPersistence<Y.Doc>) => persistence.storeUpdate('notes', updateOf('x'))],
+])('a subscriber ends all as %s opens a store: the call rejects, and nothing is left open', async (_, call) => {
+  const file = freshFile();
+  const persistence = persistenceOn(file, { onError: () => undefined });
+  let ended: Promise<void> | undefined;
+  listen('open:start', () => {
+    ended ??= persistence.destroy();
+  });
+  await expect(call(persistence)).rejects.toMatchObject({ code: 'closed' });
+  await ended;
+  expect(filesBeside(file)).toEqual(['store.db']);
+});
+
+it('a subscriber asks for a document as a call opens its store: both have an answer, and one of the two stays open for the next call', async () => {
+  const persistence = persistenceOn(freshFile());
+  await persistence.ready();
+  const closing = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'close');
+  onTestFinished(() => closing.mockRestore());
+  let asked: Promise<Uint8Array> | undefined;
+  let opened = 0;
+  listen('open:start', () => {
+    if (++opened === 1) asked = persistence.getStateVector('notes');
+  });
+  expect(await persistence.getStateVector('notes')).toEqual(await asked);
+  expect([opened, closing.mock.calls.length]).toEqual([2, 1]);
+});
+
+it('a subscriber changes a document as a call stores what it had: it is not released before that is stored as well', async () => {
+  const file = freshFile();
+  const errors: string[] = [];
+  const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError: ({ code }) => errors.push(code) });
+  await persistence.ready();
+  const other = new DatabaseSync(file);
+  onTestFinished(() => other.close());
+  const stored = other.prepare('SELECT count(*) AS times FROM patches');
+  const doc = new Y.Doc();
+  type(doc, 'x');
+  let isTold = false;
+  listen('commit:start', () => {
+    if (isTold) return;
+    isTold = true;
+    while (stored.get()?.times === 0);
+    other.exec('PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE');
+    type(doc, 'y');
+  });
+  const bound = persistence.bindState('notes', doc).catch(() => undefined); // as is told
+  let isReleased = false;
+  const written = persistence.writeState('notes', doc).then(() => {
+    isReleased = true;
+  });
+  await expect.poll(() => errors).toContain('database-busy');
+  await immediate();
+  expect(isReleased).toBe(false);
+  other.exec('COMMIT');
+  await Promise.all([written, bound]);
+  expect(textOf(await persistence.getYDoc('notes'))).toHaveLength(2);
 });
 
 it('a storage of automerge-repo is closed while one write is under way and another one waits for room: all of its promises settle', async () => {

@@ -1,8 +1,10 @@
 /** Calls that were gathered in one batch with a bad one are carried out all the same. */
 import { createHash } from 'node:crypto';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
@@ -280,5 +282,32 @@ describe('a bad call fails alone', () => {
     await expect(verifying.loadValue(hash)).rejects.toMatchObject({ code: 'database-corrupt' });
     expect(await unsuspecting.loadValue(hash)).toEqual(patchOf('changed'));
     await Promise.all([unsuspecting.close(), verifying.close()]);
+  });
+
+  it('that finds its batch being carried out, and goes into the next one: its promise waits for that one', async () => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', {
+      Acknowledge: 'committed',
+      BusyTimeoutMs: 60_000,
+    });
+    await provider.ready();
+    const other = new DatabaseSync(file);
+    other.exec(`CREATE TRIGGER refusal BEFORE INSERT ON snapshots BEGIN SELECT RAISE(ABORT, 'on purpose'); END;
+      PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE`);
+    let begun = 0;
+    const count = () => begun++;
+    subscribe('tracing:sds-persistence:commit:start', count);
+    onTestFinished(() => void unsubscribe('tracing:sds-persistence:commit:start', count));
+    const good = provider.appendPatch(patchOf(1), 1);
+    const bad = [];
+    while (begun < 2) {
+      bad.push(provider.saveSnapshot(patchOf(2), 1));
+      await immediate();
+    }
+    const outcomes = Promise.allSettled(bad);
+    other.close();
+    await good;
+    expect((await outcomes).filter(({ status }) => status === 'fulfilled')).toEqual([]);
+    await provider.close();
   });
 });

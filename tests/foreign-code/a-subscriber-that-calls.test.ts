@@ -200,6 +200,30 @@ it('the same while a call is held for want of room: what can not be held as well
   expect(clocksIn(file)).toEqual([1, 2]);
 });
 
+it('the same while flushSync waits: what is called then, and waited for within, is stored as well before flushSync returns', async () => {
+  const { stdout } = await runProgram(
+    `import { subscribe } from 'node:diagnostics_channel';
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    let worker;
+    process.on('worker', (started) => (worker ??= started));
+    await provider.appendPatch(patchOf(1), 1);
+    let called;
+    subscribe('worker_threads', () => {
+      if (called !== undefined) return;
+      called = [provider.loadPatchesSince(0), provider.appendPatch(patchOf(3), 3)];
+      provider.flushSync(); // there is no thread yet
+    });
+    worker.terminate();
+    const stored = provider.appendPatch(patchOf(2), 2);
+    const isStored = provider.flushSync(20_000); // a blocked thread gets no answer to the load, and sends what is behind it
+    const [patches] = await Promise.all([...called, stored]);
+    console.log(isStored, patches.length);
+    await provider.close();`,
+    freshFile(),
+  );
+  expect(stdout).toBe('true 2\n');
+});
+
 it('stopped as Node tells of the thread that is started for it, a backup rejects with the reason, and there is none', async () => {
   const file = freshFile();
   await using provider = new SDS_DesktopPersistenceProvider(file, 'store');

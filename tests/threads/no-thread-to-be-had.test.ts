@@ -324,6 +324,31 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
     expect(rowsOf(`${folder}/c.db`).patches.map(({ clock }) => clock)).toEqual([4, 13]);
   });
 
+  it('and there is none any more, each patch is refused by one promise, also one that had found its batch being carried out', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      `${beginning}
+      import { subscribe } from 'node:diagnostics_channel';
+      import { setImmediate } from 'node:timers/promises';
+      const both = [open('a'), open('a')]; // whose patches, in turn, have a promise each
+      await Promise.all(both.map((provider) => provider.ready()));
+      removeFolder();
+      lockFile(join(file, 'a.db'));
+      let begun = 0;
+      subscribe('tracing:sds-persistence:commit:start', () => begun++);
+      const told = [];
+      for (let clock = 1; begun < 2; clock++) {
+        told.push(both[clock % 2].appendPatch(patchOf(clock), clock).then(() => 'stored', ({ code }) => code));
+        await setImmediate();
+      }
+      const [worker] = workers;
+      await endThread(worker);
+      console.log([...new Set(await Promise.all(told))].join());
+      await Promise.all(both.map((provider) => provider.close()));`,
+      freshFolder(),
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'worker-lost\n', stderr: '' });
+  });
+
   it('as the first provider is made, it serves as soon as there is room, and memory is memory', async () => {
     const { code, stdout, stderr } = await runProgram(
       `${beginning}

@@ -231,7 +231,7 @@ export class ReplaceableWorker {
 
   /** There was no thread, and something is called: asks for one again, though not at each call. */
   #startAgain(): void {
-    if (this.hasThread || this.#isRecovering) return;
+    if (this.#isRecovering) return;
     this.#isRecovering = true;
     this.#goOn((isExiting() || this.#restarts.mayStartAnew) && this.#start());
   }
