@@ -22,11 +22,14 @@ export interface ServerOptions {
   parent?: string;
   /** Waits for the disk, as a server does that is not a test's. */
   durable?: boolean;
-  /** A copy of this folder, made while its server is stopped, instead of a new cluster. */
+  /** A copy of this folder, made while its server is stopped, instead of a new cluster (or of `pristine`). */
   copyOf?: string;
 }
 
 export class PostgresqlServer extends PostgresqlAddress {
+  /** The folder of a server with the ordinary user, that was stopped: to make a cluster takes six times as long as to copy one. */
+  static pristine: string | undefined;
+
   readonly folder: string;
   readonly binaries: Binaries;
   settings: Record<string, string | number>;
@@ -42,9 +45,10 @@ export class PostgresqlServer extends PostgresqlAddress {
   }
 
   static async start(options: ServerOptions = {}): Promise<PostgresqlServer> {
-    const server = await PostgresqlServer.prepare(options);
+    const copyOf = options.copyOf ?? (options.binaries === undefined ? PostgresqlServer.pristine : undefined);
+    const server = await PostgresqlServer.prepare(copyOf === undefined ? options : { ...options, copyOf });
     await server.start();
-    if (options.copyOf === undefined) {
+    if (copyOf === undefined) {
       await server.makeUser();
     }
     return server;
