@@ -9,6 +9,12 @@ import { freshFolder } from '../support/files.ts';
 const root = join(import.meta.dirname, '../..');
 const seesProcesses = existsSync('/proc/self/environ');
 
+/** What has packages of its own, which would be installed first: `npm run test:programs` does that for the example. */
+const packagesOf: Record<string, string> = { live: 'examples/live/node_modules', bench: 'bench/node_modules' };
+// npm writes that file last
+const isInstalled = (place: string | undefined) =>
+  place === undefined || existsSync(join(root, place, '.package-lock.json'));
+
 /** A checkout of its own, since commands build: other tests are loading what is built here. */
 function checkout(folder: string, without: string[] = []): string {
   for (const name of readdirSync(root)) {
@@ -17,7 +23,7 @@ function checkout(folder: string, without: string[] = []): string {
     // as old as they are: what is linked below would seem to belong to other lock files, and be taken away
     cpSync(join(root, name), join(folder, name), { recursive: true, filter, preserveTimestamps: true });
   }
-  for (const place of ['node_modules', 'examples/live/node_modules', 'bench/node_modules']) {
+  for (const place of ['node_modules', ...Object.values(packagesOf)]) {
     if (existsSync(join(root, place))) symlinkSync(join(root, place), join(folder, place));
   }
   return folder;
@@ -64,8 +70,7 @@ const commands: [string, string[], RegExp][] = [
   ['torture', ['--', '--only', 'backpressure'], /backpressure: .+ …/],
   ['bench', ['--', '--only', 'burst'], /linux/],
 ];
-// its peers take minutes to install
-const ready = commands.filter(([name]) => name !== 'bench' || existsSync(join(root, 'bench/node_modules')));
+const ready = commands.filter(([name]) => isInstalled(packagesOf[name]));
 
 it.skipIf(!seesProcesses).each(
   ready.flatMap(([name, args, begun], index) =>

@@ -6,7 +6,13 @@ export default defineConfig({
   root: join(import.meta.dirname, '../..'),
   test: {
     ...base.test,
-    include: ['tests/programs/*.test.ts', 'tests/demo/*.test.ts', 'examples/**/tests/*.test.ts'],
+    include: [
+      'tests/programs/*.test.ts',
+      'tests/demo/*.test.ts',
+      'examples/**/tests/*.test.ts',
+      // once more, with the example whose packages are there now
+      'tests/life/a-signal-to-npm.test.ts',
+    ],
     exclude: ['**/node_modules/**'],
   },
 });

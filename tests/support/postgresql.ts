@@ -9,6 +9,8 @@ import { TcpProxy } from './tcp-proxy.ts';
 const given = inject('postgresql');
 /** The one that SDS_POSTGRESQL_URL names. */
 const givenServer = 'given' in given ? given.given : undefined;
+// for those that rigs start, too
+if ('pristine' in given) PostgresqlServer.pristine = given.pristine;
 
 /** Runs its tests where there is a PostgreSQL server; elsewhere their name says why they are left out. */
 export function describeOnPostgresql(name: string, body: () => void): void {
@@ -73,7 +75,7 @@ export async function limitTimes(database: string, time: string): Promise<void> 
 
 /** A server that a test may stop, kill and set up as it likes: for `itOnOwnServer`. */
 export async function ownServer(options: ServerOptions = {}): Promise<PostgresqlServer> {
-  const own = await PostgresqlServer.start('pristine' in given ? { copyOf: given.pristine, ...options } : options);
+  const own = await PostgresqlServer.start(options);
   onTestFinished(() => own.remove());
   return own;
 }
