@@ -146,6 +146,39 @@ it.each([
   },
 );
 
+it.each([
+  ['a small write', 'patchOf(2)', '', 'stored'],
+  ['a small write that a blocked thread waits for', 'patchOf(2)', 'memory.flushSync(20_000);', 'stored'],
+  ['a large one that could not be posted either', 'large', '', 'io-error'],
+  ['such a large one, which a blocked thread waits for', 'large', 'memory.flushSync(20_000);', 'io-error'],
+])(
+  'what calls the worker from its event loop for %s: it is called again, and what others have there is not lost',
+  async (_, patch, wait, outcomes) => {
+    const { stdout } = await runProgram(
+      `${failing}
+    import { setTimeout } from 'node:timers/promises';
+    const memory = new SDS_DesktopPersistenceProvider(':memory:', 'store');
+    await memory.ready();
+    takesWrites = false;
+    armed = 3;
+    const found = new Set();
+    for (let ms = 100, clock = 1; armed > 0; ms *= 2, clock++) {
+      await setTimeout(ms); // until it has returned there, and messages are needed
+      const written = outcome(memory.appendPatch(${patch}, clock));
+      ${wait}
+      found.add((await written).split(':')[0]);
+    }
+    await memory.appendPatch(patchOf(3), 100);
+    console.log([...found].join(), memory.statistics().Worker.Restarts);
+    await memory.close();
+    await provider.close();`,
+      freshFile(),
+      { env: { SDS_PERSISTENCE_WORKERS: '1' } },
+    );
+    expect(stdout).toBe(`${outcomes} 0\n`);
+  },
+);
+
 it('a large write, however often it is tried: it is rejected, and so is a flush behind it', async () => {
   const { stdout } = await runProgram(
     `${failing}

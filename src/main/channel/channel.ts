@@ -115,6 +115,11 @@ export class Channel {
     return true;
   }
 
+  /** The call from its event loop that `ring` has asked for was not made: the next one asks for it again. */
+  notCalled(): void {
+    Atomics.compareExchange(this.#control, WORKER_STATE, STATE_AWAKE, STATE_IN_EVENT_LOOP);
+  }
+
   /** A Comlink call was made, perhaps while the worker is at work, or asleep: let it go to its event loop. */
   called(): void {
     const control = this.#control;

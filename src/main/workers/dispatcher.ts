@@ -7,7 +7,7 @@ import { WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
 import { reportedOf } from '../../protocol/errors.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import type { Loaded, WorkerService } from '../../protocol/service.ts';
-import { later, soon } from '../../protocol/surroundings.ts';
+import { later, performance, soon } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import { needStack } from '../enough-stack.ts';
 import { PendingMemory } from '../memory/pending-memory.ts';
@@ -20,6 +20,9 @@ import type { WorkerLink } from './worker-link.ts';
 
 /** An arena that a flood has filled is exchanged after so much quiet. */
 const SWOLLEN_FOR_MS = 5000;
+/** Between two attempts to call a worker for which no message can be posted, and for how long there is another one. */
+const WAKE_AGAIN_MS = 50;
+const WAKE_PATIENCE_MS = 5000;
 
 /** The worker, which has the thread. */
 interface Owner {
@@ -53,6 +56,9 @@ export class Dispatcher implements QueueHost {
   #onlyBusy: boolean | undefined;
   /** Calls off the exchange of the arena, if one is to come. */
   #keepArena: (() => void) | undefined;
+  /** Since when the worker can't be called, and that it will be tried again. */
+  #vainSince = Number.POSITIVE_INFINITY;
+  #wakesLater: (() => void) | undefined;
   /** The program has nothing else to do: it ends as soon as all is committed. */
   #ending = false;
 
@@ -239,15 +245,40 @@ export class Dispatcher implements QueueHost {
     this.#sent = this.#atOnce = false; // behind what may throw at the end of the stack
   }
 
-  /** Calls the worker from its event loop. */
+  /**
+   * Calls the worker from its event loop. Where that can't be posted, it is called again: with its thread would end all that others have
+   * there. A blocked thread, which hears of no failure, rings again by itself.
+   */
   #wake(dropped: number): void {
-    this.link?.call((service) => service.wake(dropped));
+    const { link } = this;
+    if (link === undefined) return;
+    let isPosted = true;
+    const onRefused = () => {
+      isPosted = false;
+      this.channel.notCalled();
+    };
+    const onFailure = (error: unknown) => {
+      if (isPosted || performance.now() - this.#vainSince > WAKE_PATIENCE_MS) link.thread.end(error);
+      else this.#wakeLater();
+    };
+    link.call((service) => service.wake(dropped), undefined, onFailure, onRefused);
+    if (isPosted) this.#vainSince = Number.POSITIVE_INFINITY;
+    else this.#vainSince = Math.min(this.#vainSince, performance.now());
+  }
+
+  #wakeLater(): void {
+    this.#wakesLater ??= later(() => {
+      this.#wakesLater = undefined;
+      this.#sent = true;
+      this.#schedulePump();
+    }, WAKE_AGAIN_MS);
   }
 
   /** There is nothing to serve any more: lets go of the memory. */
   end(): void {
     this.link = undefined;
     this.#keepArena?.();
+    this.#wakesLater?.();
     this.channel.stopListening();
     accountForAtOnce(this.memory.arena.buffer.byteLength + this.memory.blocks.bytes);
   }
