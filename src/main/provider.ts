@@ -285,7 +285,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#member.refusedWrites;
   }
 
-  /** @internal How many promises of patches were rejected, these among them: likewise. */
+  /** @internal How many promises of patches were rejected, those that were refused among them: likewise. */
   get rejectedAppends(): number {
     return this.#member.rejectedAppends;
   }

@@ -44,8 +44,9 @@ export const NO_SLAB = -1;
 export const BATCH_FAILED = 1;
 export const BATCH_NO_EFFECT = 2;
 export const BATCH_ONE_BY_ONE = 4;
-/** Of a large write: its bytes can't be given to the worker, and it fails in its place. From this bit on, the number of the error's code is kept. */
+/** Of a large write: its bytes can't be given to the worker, and it fails in its place. */
 export const BATCH_LOST = 8;
+/** From this bit on, its flags have the number of the code that it fails with. */
 export const LOST_CODE_SHIFT = 8;
 
 /** Rounds a wish for pending bytes to an arena that can be cut without a rest. */
