@@ -6,6 +6,7 @@ export default defineConfig({
   root: join(import.meta.dirname, '../..'),
   test: {
     ...base.test,
+    globalSetup: [...(base.test?.globalSetup ?? []), './tests/programs/peers-once.ts'],
     include: [
       'tests/programs/*.test.ts',
       'tests/demo/*.test.ts',
