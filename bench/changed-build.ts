@@ -28,8 +28,8 @@ function changed({ file, from, to }: Change): string {
   return parts.join(to);
 }
 
-/** Into a file of its own, since processes of several rounds do so; whoever asked for it removes it. */
-export async function changedFile(changes: readonly Change[]): Promise<string> {
+/** Into a file of its own, since processes of several rounds do so; it is there until it was used. */
+export async function withChangedBuild<T>(changes: readonly Change[], use: (file: string) => Promise<T>): Promise<T> {
   const contents = new Map(changes.map((change) => [join(root, 'src', change.file), changed(change)]));
   const changing: Plugin = {
     name: 'changing',
@@ -59,15 +59,16 @@ export async function changedFile(changes: readonly Change[]): Promise<string> {
   const outfile = join(root, 'bench/out', `changed-${process.pid}.mjs`);
   const plugins = [virtual, changing];
   await build({ ...common, entryPoints: [join(root, 'src/main/index.ts')], format: 'esm', outfile, plugins });
-  return outfile;
+  try {
+    return await use(outfile);
+  } finally {
+    rmSync(outfile);
+  }
 }
 
-export async function changedBuild(changes: readonly Change[]): Promise<typeof SDS_DesktopPersistenceProvider> {
-  const file = await changedFile(changes);
-  try {
+export function changedBuild(changes: readonly Change[]): Promise<typeof SDS_DesktopPersistenceProvider> {
+  return withChangedBuild(changes, async (file) => {
     const { SDS_DesktopPersistenceProvider: Provider } = await import(pathToFileURL(file).href);
     return Provider;
-  } finally {
-    rmSync(file);
-  }
+  });
 }

@@ -1,6 +1,5 @@
 /** What a process keeps in memory: idle with some files, and after a burst and a while of quiet. */
-import { rmSync } from 'node:fs';
-import { changedFile } from '../changed-build.ts';
+import { withChangedBuild } from '../changed-build.ts';
 import { changesWithout } from '../drivers/mechanisms.ts';
 import { runFresh } from './fresh-process.ts';
 import type { Task, Work } from './work.ts';
@@ -17,14 +16,8 @@ export const memoryEmptyWorker: Work = keeping('empty-worker');
 
 const without =
   (name: string): Work =>
-  async (task) => {
-    const file = await changedFile(changesWithout(name));
-    try {
-      return await keeping(file)(task);
-    } finally {
-      rmSync(file);
-    }
-  };
+  (task) =>
+    withChangedBuild(changesWithout(name), (file) => keeping(file)(task));
 
 export const memoryWithoutArenaExchange: Work = without('without-arena-exchange');
 export const memoryWithoutYoungBound: Work = without('without-young-bound');

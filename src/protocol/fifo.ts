@@ -29,13 +29,14 @@ export class Fifo<T extends object> {
     this.#start = 0;
   }
 
-  /** False if it is not there. */
-  remove(item: T): boolean {
-    if (item === this.first) return this.shift() !== undefined;
+  remove(item: T): void {
+    if (item === this.first) {
+      this.shift();
+      return;
+    }
     this.#cut();
     const at = this.#items.indexOf(item);
     if (at >= 0) this.#items.splice(at, 1);
-    return at >= 0;
   }
 
   /** Puts others before those that are there. */

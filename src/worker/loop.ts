@@ -113,10 +113,10 @@ export class Loop {
   tellIfWanted(): void {
     // The main side says that it waits first and looks at the commit point after that; here it is the
     // other way round: so one of the two always sees the other (both cells are sequentially consistent).
-    if (this.#untold && (this.#urgent || Atomics.load(this.#control, WANTED) !== WANTED_LATER)) this.tell();
+    if (this.#untold && (this.#urgent || Atomics.load(this.#control, WANTED) !== WANTED_LATER)) this.#tell();
   }
 
-  tell(): void {
+  #tell(): void {
     this.#untold = this.#urgent = false;
     this.#toldAt = performance.now();
     Atomics.notify(this.#control, PROGRESS);
@@ -160,7 +160,7 @@ export class Loop {
   };
 
   #doWhatIsDue(now: number): void {
-    if (this.#untold && now >= this.#workedAt + TELL_LATER_MS) this.tell();
+    if (this.#untold && now >= this.#workedAt + TELL_LATER_MS) this.#tell();
     if (now < this.#tidyAt) return;
     this.#tidyAt = this.#work.tidyUp() ? performance.now() + TIDY_AGAIN_MS : Number.POSITIVE_INFINITY;
   }

@@ -25,6 +25,12 @@ function on(name: string, call: (context: Record<string, unknown>) => void): voi
   onTestFinished(() => void unsubscribe(name, listener));
 }
 
+/** What a program begins with that has its first `worker` replaced, and subscribes to what Node tells of the next one. */
+const firstWorker = `
+    import { subscribe } from 'node:diagnostics_channel';
+    let worker;
+    process.on('worker', (started) => (worker ??= started));`;
+
 const clocksIn = (file: string) => rowsOf(file).patches.map(({ clock }) => clock);
 const textsOf = (patches: readonly Uint8Array[]) => patches.map((patch) => new TextDecoder().decode(patch));
 
@@ -152,10 +158,8 @@ it('a thread is lost: whoever is told may block until all is stored', async () =
 it('one that Node tells of each new thread, and that calls as a lost one is replaced: one thread is started for that', async () => {
   const file = freshFile();
   const { stdout } = await runProgram(
-    `import { subscribe } from 'node:diagnostics_channel';
+    `${firstWorker}
     const provider = new SDS_DesktopPersistenceProvider(file, 'store');
-    let worker;
-    process.on('worker', (started) => (worker ??= started));
     await provider.appendPatch(patchOf(1), 1);
     let started = 1;
     const called = [];
@@ -176,10 +180,8 @@ it('one that Node tells of each new thread, and that calls as a lost one is repl
 it('the same while a call is held for want of room: what can not be held as well is refused', async () => {
   const file = freshFile();
   const { stdout } = await runProgram(
-    `import { subscribe } from 'node:diagnostics_channel';
+    `${firstWorker}
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { MaxPendingBytes: 1, BusyTimeoutMs: 60_000 });
-    let worker;
-    process.on('worker', (started) => (worker ??= started));
     await provider.ready();
     const holder = lockFile(file);
     const outcomes = [];
@@ -202,10 +204,8 @@ it('the same while a call is held for want of room: what can not be held as well
 
 it('the same while flushSync waits: what is called then, and waited for within, is stored as well before flushSync returns', async () => {
   const { stdout } = await runProgram(
-    `import { subscribe } from 'node:diagnostics_channel';
+    `${firstWorker}
     const provider = new SDS_DesktopPersistenceProvider(file, 'store');
-    let worker;
-    process.on('worker', (started) => (worker ??= started));
     await provider.appendPatch(patchOf(1), 1);
     let called;
     subscribe('worker_threads', () => {
