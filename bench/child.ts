@@ -36,6 +36,7 @@ import { operations } from './work/operations.ts';
 import { operationsBeside } from './work/operations-beside.ts';
 import { paced } from './work/paced.ts';
 import { pacedMany } from './work/paced-many.ts';
+import { smallLoads } from './work/small-loads.ts';
 import { snapshot } from './work/snapshot.ts';
 import { start, startEmptyWorker, startReference } from './work/start.ts';
 import { stretch } from './work/stretch.ts';
@@ -62,6 +63,7 @@ const works: Record<string, Work> = {
   operations,
   paced,
   pacedMany,
+  smallLoads,
   snapshot,
   start,
   startReference,

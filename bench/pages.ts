@@ -35,8 +35,8 @@ export const pages: readonly Page[] = [
   {
     name: 'snapshots',
     title: 'Snapshots and loads',
-    about: 'Large bytes in one call.',
-    scenarios: ['snapshot', 'load'],
+    about: 'Large bytes in one call; and small ones, where the call is what costs.',
+    scenarios: ['snapshot', 'load', 'small-loads'],
   },
   {
     name: 'process',

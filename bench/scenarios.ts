@@ -198,6 +198,14 @@ export const scenarios: Scenario[] = [
     quick: { rounds: 2, sizes: { bytes: 64 * MiB, count: 20_000, samples: 1 } },
   },
   {
+    name: 'small-loads',
+    title: 'loading snapshots of 200 bytes, of 500 stores',
+    work: 'smallLoads',
+    cases: cases('provider', 'reference', 'lmdb', 'classic-level'),
+    full: { rounds: 5, sizes: { bytes: 200, stores: 500, count: 50_000 } },
+    quick: { rounds: 2, sizes: { bytes: 200, stores: 50, count: 1000 } },
+  },
+  {
     name: 'mixed',
     title: 'mixed load: 20 stores, 10,000 patches/s, snapshots of 8 MB, loads',
     work: 'mixed',

@@ -106,6 +106,15 @@ export type Found = Uint8Array | PackedBytes | StoreFound | StoreInParcel | Reco
 /** What a load found, or why it failed: of an error, Comlink would carry only the message. */
 export type Loaded = { found: Found } | { failure: Failure };
 
+/** `askedAt` is as in `clock.ts`; `key` and `clock` are '' and 0 where an operation has none. */
+export type LoadRequest = readonly [
+  member: number,
+  askedAt: number,
+  operation: LoadOperation,
+  key: string,
+  clock: number,
+];
+
 /** What became of an `attach` or `detach`. */
 export interface Report {
   failure?: Failure;
@@ -118,8 +127,15 @@ export interface WorkerService {
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
 
-  /** `askedAt` is as in `clock.ts`; `key` and `clock` are '' and 0 where an operation has none. */
-  load(member: number, askedAt: number, operation: LoadOperation, key: string, clock: number): Promise<Loaded>;
+  /**
+   * Loads of one file, in order: at least one. Resolves with what the first of them have come to, or all: those that
+   * take long hold back none before them.
+   *
+   * @param call - the number of this call, by which the rest is asked for
+   */
+  load(call: number, requests: readonly LoadRequest[]): Promise<Loaded[]>;
+  /** What the next ones have come to of a call that was answered in part. */
+  loadRest(file: number, call: number): Promise<Loaded[]>;
   /**
    * A large write: what the ring tells of other batches, and its bytes. Resolves once it is finished; its entry says what became of it.
    * One whose bytes are lost comes by the ring.

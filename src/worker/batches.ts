@@ -63,8 +63,8 @@ const wholesale: readonly SDS_PersistenceErrorCode[] = [
  */
 const MOST_APART = 50;
 
-/** What is carried out promise by promise lets other files have their turn after so long. */
-const TURN_MS = 5;
+/** What is carried out promise by promise, or load by load, lets other files have their turn after so long. */
+export const TURN_MS = 5;
 
 export class Batches {
   readonly #file: number;

@@ -5,8 +5,9 @@ import type { Failure } from '../protocol/errors.ts';
 import { ifPossible } from '../protocol/if-possible.ts';
 import type { Found, Loaded, Report } from '../protocol/service.ts';
 import { performance } from '../protocol/surroundings.ts';
-import { Batches, type FileHost, type GatheredBatch, type Together } from './batches.ts';
+import { Batches, type FileHost, type GatheredBatch, type Together, TURN_MS } from './batches.ts';
 import { type Engine, EngineError, type MaybePromise, type Member } from './engine.ts';
+import type { Loads } from './loads.ts';
 import { patiently, settled, type Wait, WaitedInVain } from './patience.ts';
 
 /** A provider, with what concerns the whole file. */
@@ -44,6 +45,8 @@ export class WorkerFile {
   #current: Work<void> | undefined;
   /** When the current task wants to go on; Infinity while it waits for a promise. */
   #resumeAt = 0;
+  /** Those of each call that is not answered to its end. */
+  readonly loads = new Map<number, Loads>();
 
   constructor(id: number, engine: Engine, delays: Delays, host: FileHost) {
     this.id = id;
@@ -52,12 +55,16 @@ export class WorkerFile {
     this.#batches = new Batches(id, engine, host, delays, this.#inVain);
   }
 
-  /** Carries out tasks until there are none or one has to wait; returns when to call again. */
+  /** Carries out tasks until there are none, one has to wait, or loads have taken their time; returns when to call again. */
   proceed(): number {
+    const turnEnds = performance.now() + TURN_MS;
+    let hasLoaded = false;
     for (;;) {
       if (this.#current === undefined) {
+        if (hasLoaded && performance.now() >= turnEnds) return 0;
         const task = this.#tasks.shift();
         if (task === undefined) return Number.POSITIVE_INFINITY;
+        hasLoaded = 'work' in task && task.isLoad;
         this.#current = this.#begin(task);
       } else if (this.#resumeAt > performance.now()) {
         return this.#resumeAt;

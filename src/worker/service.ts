@@ -15,6 +15,7 @@ import type {
   Bytes,
   Found,
   Loaded,
+  LoadRequest,
   ProviderMessage,
   Report,
   StoreFound,
@@ -27,6 +28,7 @@ import { failedBefore } from './behind-a-save.ts';
 import { ReceivedBytes } from './channel/received-bytes.ts';
 import type { Engine, MaybePromise } from './engine.ts';
 import { type FileMember, WorkerFile } from './file.ts';
+import { Loads } from './loads.ts';
 import { Loop } from './loop.ts';
 import { verified } from './verify-value.ts';
 
@@ -98,23 +100,44 @@ export class Service implements WorkerService, FileHost {
     );
   }
 
-  load(id: number, askedAt: number, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
+  load(call: number, requests: readonly LoadRequest[]): Promise<Loaded[]> {
     this.#begin();
+    const { file } = known(this.members, (requests[0] as LoadRequest)[0]); // there is one at least
+    const loads = new Loads(requests.length);
+    for (const request of requests) this.#addLoad(request, loads);
+    file.loads.set(call, loads);
+    return this.#found(file, loads);
+  }
+
+  loadRest(id: number, call: number): Promise<Loaded[]> {
+    this.#begin();
+    const file = known(this.#files, id);
+    return this.#found(file, known(file.loads, call));
+  }
+
+  #addLoad([id, askedAt, operation, key, clock]: LoadRequest, loads: Loads): void {
     const member = known(this.members, id);
     const asParcel = operation === 'loadStore' && key === IN_PARCEL;
-    return this.#answer(member.file, (done: (loaded: Loaded) => void) =>
-      member.file.load(
-        askedAt,
-        (engine) => read(engine, member, operation, key, clock),
-        (loaded) => done('found' in loaded ? this.#handedOver(loaded.found, asParcel) : loaded),
-      ),
+    member.file.load(
+      askedAt,
+      (engine) => read(engine, member, operation, key, clock),
+      (loaded) => loads.add(asParcel && 'found' in loaded ? { found: inParcel(loaded.found as StoreFound) } : loaded),
     );
   }
 
-  /** What an engine has found lies in buffers of its own. */
-  #handedOver(found: Found, asParcel: boolean): Loaded {
-    const answer = asParcel ? inParcel(found as StoreFound) : found;
-    return transfer({ found: answer }, transferablesOf(answer));
+  #found(file: WorkerFile, loads: Loads): Promise<Loaded[]> {
+    return this.#answer(file, (done: (found: Loaded[]) => void) => loads.ask(done)).then((loaded) =>
+      // what an engine has found lies in buffers of its own
+      transfer(loaded, loaded.flatMap(transferablesOf)),
+    );
+  }
+
+  /** At each pause of a file's work: what has been found is not held back for what comes behind it. */
+  #tellFound({ loads }: WorkerFile): void {
+    for (const [call, some] of loads) {
+      some.tell();
+      if (some.areOver) loads.delete(call);
+    }
   }
 
   write(id: number, number: number, firstSlab: number, askedAt: number, data: Bytes): Promise<void> {
@@ -202,6 +225,7 @@ export class Service implements WorkerService, FileHost {
     this.#isAtWork(file);
     const next = file.proceed();
     this.#isAtWork(undefined);
+    this.#tellFound(file);
     if (file.idle) this.#waiting.delete(file);
     else this.#waiting.add(file);
     return next;
@@ -291,10 +315,11 @@ function inParcel({ snapshot, snapshotClock, patches, lastClock }: StoreFound): 
   return { parcel, snapshotClock, snapshotBytes, patches: count, patchBytes, lastClock };
 }
 
-function transferablesOf(found: Found): (ArrayBuffer | MessagePort)[] {
+function transferablesOf(loaded: Loaded): (ArrayBuffer | MessagePort)[] {
+  const found = 'found' in loaded ? loaded.found : undefined;
   if (found === undefined || 'stores' in found) return [];
   if (Array.isArray(found)) return buffersOf(found);
   if ('parcel' in found) return [found.parcel.port];
-  if ('patches' in found) return [...transferablesOf(found.snapshot), ...buffersOf(found.patches)];
+  if ('patches' in found) return [...transferablesOf({ found: found.snapshot }), ...buffersOf(found.patches)];
   return 'data' in found ? buffersOf(found.data) : [found.buffer as ArrayBuffer];
 }

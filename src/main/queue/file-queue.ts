@@ -27,6 +27,9 @@ import { Store } from './store.ts';
 
 const ANSWER_GONE = 'the answer went down with the worker thread while this thread was blocked; call again';
 
+/** So many loads cross in one call. */
+const MOST_LOADS = 64;
+
 /** What nobody waits for is settled when so many batches are under way: many at once cost less than each by itself. */
 const SETTLE_TOGETHER = 16;
 
@@ -37,10 +40,13 @@ export interface QueueHost extends BatchHost {
   /** There is something to send, at the end of the current job. */
   wantsToSend(queue: FileQueue): void;
   hasInFlight(queue: FileQueue): void;
-  /** Takes what it needs to send a thing: of a batch, a cell in the ring; false if there is none now. */
-  reserve(queue: FileQueue, item: Item): boolean;
-  /** Sends a thing that is registered as under way. */
-  send(queue: FileQueue, item: Item): void;
+  /** Whether there is a thread to send to. */
+  readonly canSend: boolean;
+  /** Takes what it needs to send a batch: a cell in the ring; false if there is none now. */
+  reserve(queue: FileQueue, batch: Batch): boolean;
+  /** Sends a batch that is registered as under way; or loads, in one call. */
+  send(queue: FileQueue, batch: Batch): void;
+  sendLoads(queue: FileQueue, loads: readonly Load[]): void;
   /** A batch was put into the ring within the turn: the worker may look when it does so by itself. */
   wasShared(isMuch: boolean): void;
 }
@@ -203,11 +209,27 @@ export class FileQueue implements OpenBatchOwner, Settled {
   #sendNext(): boolean {
     if (this.#waiting.length === 0) this.#openBatch.complete();
     const { first: item } = this.#waiting;
+    if (item?.kind === 'load') return this.#sendLoads();
     if (item === undefined || !this.host.reserve(this, item)) return false;
     // registered before it is sent: what can't be posted is refused at once
     this.#waiting.shift();
     this.#wasSent(item);
     this.host.send(this, item);
+    return true;
+  }
+
+  /** Those that were called one after the other go in one call: by itself, each would cost more than the reading. */
+  #sendLoads(): boolean {
+    if (!this.host.canSend) return false;
+    const loads: Load[] = [];
+    for (;;) {
+      const { first: item } = this.#waiting;
+      if (item?.kind !== 'load' || loads.length === MOST_LOADS) break;
+      this.#waiting.shift();
+      this.#wasSent(item);
+      loads.push(item);
+    }
+    this.host.sendLoads(this, loads);
     return true;
   }
 
@@ -269,10 +291,11 @@ export class FileQueue implements OpenBatchOwner, Settled {
     for (const { failedSaves } of this.members) failedSaves.forgetHeard(knownToAll);
   }
 
-  answer(load: Load, loaded: Loaded): void {
-    this.#inFlight.answered(load);
-    this.finishedItems++;
-    void settleLoad(load, loaded, this);
+  answer(loads: readonly Load[], answers: readonly Loaded[]): void {
+    // all of them first: foreign code may wait for something as it is told of one, and the worker be lost meanwhile
+    for (const load of loads) this.#inFlight.answered(load);
+    this.finishedItems += loads.length;
+    for (const [index, load] of loads.entries()) void settleLoad(load, answers[index] as Loaded, this);
   }
 
   /** A large write could not be sent to the worker: it goes off once more, without its bytes, before what is called behind it. */

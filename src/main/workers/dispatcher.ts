@@ -6,7 +6,7 @@ import { cellTime } from '../../protocol/clock.ts';
 import { WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
 import { reportedOf } from '../../protocol/errors.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
-import type { Loaded, WorkerService } from '../../protocol/service.ts';
+import type { Loaded, LoadRequest, WorkerService } from '../../protocol/service.ts';
 import { later, performance, soon } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import { needStack } from '../enough-stack.ts';
@@ -14,7 +14,7 @@ import { PendingMemory } from '../memory/pending-memory.ts';
 import { warnOfForeignWriter } from '../observe/warnings.ts';
 import type { Batch } from '../queue/batch.ts';
 import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
-import { type Item, type Load, WORTH_SENDING } from '../queue/in-flight.ts';
+import { type Load, WORTH_SENDING } from '../queue/in-flight.ts';
 import type { LargeBytes } from '../queue/large-bytes.ts';
 import type { WorkerLink } from './worker-link.ts';
 
@@ -56,6 +56,8 @@ export class Dispatcher implements QueueHost {
   #onlyBusy: boolean | undefined;
   /** Calls off the exchange of the arena, if one is to come. */
   #keepArena: (() => void) | undefined;
+  /** The number of the last call of loads. */
+  #lastCall = 0;
   /** Since when the worker can't be called, and that it will be tried again. */
   #vainSince = Number.POSITIVE_INFINITY;
   #wakesLater: (() => void) | undefined;
@@ -158,30 +160,49 @@ export class Dispatcher implements QueueHost {
     queue.isInFlight = false;
   }
 
-  reserve({ id }: FileQueue, item: Item): boolean {
+  get canSend(): boolean {
+    return this.link !== undefined;
+  }
+
+  reserve({ id }: FileQueue, batch: Batch): boolean {
     if (this.link === undefined) return false;
-    if (item.kind === 'load' || item.crossesByCall) return true;
+    if (batch.crossesByCall) return true;
     this.#before = this.channel.progress;
-    return this.channel.batches.push(id, item.number, item.firstSlab, cellTime(item.begunAt));
+    return this.channel.batches.push(id, batch.number, batch.firstSlab, cellTime(batch.begunAt));
   }
 
-  send(queue: FileQueue, item: Item): void {
-    if (item.kind === 'load') this.#callLoad(queue, item);
-    else if (item.large !== undefined && item.crossesByCall) this.#callWrite(queue, item, item.large);
-    else this.#wasPushed(queue, item);
+  send(queue: FileQueue, batch: Batch): void {
+    if (batch.large !== undefined && batch.crossesByCall) this.#callWrite(queue, batch, batch.large);
+    else this.#wasPushed(queue, batch);
   }
 
-  #callLoad(queue: FileQueue, load: Load): void {
-    const { member, operation, key, clock } = load.call;
-    const askedAt = cellTime(load.askedAt);
-    const onAnswer = (loaded: Loaded) => {
-      this.#settle(); // the writes before it
-      queue.answer(load, loaded);
+  sendLoads(queue: FileQueue, loads: readonly Load[]): void {
+    const call = ++this.#lastCall;
+    const requests = loads.map(requestOf);
+    this.#awaitLoads(queue, loads, call, (service) => service.load(call, requests));
+  }
+
+  #awaitLoads(
+    queue: FileQueue,
+    loads: readonly Load[],
+    call: number,
+    ask: (service: Remote<WorkerService>) => Promise<Loaded[]>,
+  ): void {
+    const { link } = this;
+    const onAnswer = (loaded: readonly Loaded[]) => {
+      const rest = loads.slice(loaded.length);
+      // of this thread, whatever foreign code does to it in what follows: another one knows nothing of the call
+      if (rest.length > 0) this.#awaitLoads(queue, rest, call, (service) => service.loadRest(queue.id, call));
+      this.#settle(); // the writes before them
+      if (this.link !== link) return; // lost as foreign code heard of those: all are asked again
+      queue.answer(loads.slice(0, loaded.length), loaded);
       this.pump();
     };
-    const onFailure = (error: unknown) => onAnswer({ failure: { code: 'io-error', cause: reportedOf(error) } });
-    const ask = (service: Remote<WorkerService>) => service.load(member.id, askedAt, operation, key, clock);
-    this.link?.call(ask, onAnswer, onFailure);
+    const onFailure = (error: unknown) => {
+      if (loads.length === 1) onAnswer([{ failure: { code: 'io-error', cause: reportedOf(error) } }]);
+      else for (const load of loads) this.sendLoads(queue, [load]); // so that one that can't be answered fails alone
+    };
+    link?.call(ask, onAnswer, onFailure);
   }
 
   #callWrite(queue: FileQueue, batch: Batch, large: LargeBytes): void {
@@ -357,6 +378,10 @@ export class Dispatcher implements QueueHost {
       if (!wasBlocked) this.#schedulePump();
     }
   }
+}
+
+function requestOf({ call: { member, operation, key, clock }, askedAt }: Load): LoadRequest {
+  return [member.id, cellTime(askedAt), operation, key, clock];
 }
 
 /** Calls with each queue that was here, from the last one on; any may be taken out or added meanwhile. */
