@@ -98,9 +98,12 @@ export class Claims {
       : fencedError(member.storeId);
   }
 
-  /** All were given back. */
-  forget(): void {
-    this.#claims.clear();
+  /** These were given back as the process ends: what providers that are still there call after that claims their store anew. */
+  gaveBack(stores: readonly string[]): void {
+    for (const stored of stores) {
+      this.#claims.delete(stored);
+      for (const member of this.#members.get(stored) ?? []) member.owned = false;
+    }
     this.#leaving.clear();
   }
 

@@ -206,9 +206,10 @@ export class PostgresqlEngine implements Engine {
 
   /** Gives back what this process has there, so that nobody has to wait until it is given up for lost. */
   async close(): Promise<void> {
-    const leaving = this.#link.useOnce((connection) => this.#holder.leave(connection));
+    const leaving = this.#link.useOnce(async (connection) => {
+      this.#claims.gaveBack(await this.#holder.leave(connection));
+    });
     await Promise.all([leaving, this.#lease.end()]); // nothing is renewed behind it
     await this.#link.close();
-    this.#claims.forget();
   }
 }
