@@ -135,6 +135,20 @@ describeOnPostgresql('an answer to a commit that was lost', () => {
     expect((await postgresql.rowsOf(server.url(database))).patches).toHaveLength(2);
   });
 
+  it('and there was no commit, and the table is locked when that is found out: it is known not to be stored', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed', BusyTimeoutMs: 0 });
+    onTestFinished(() => provider.close());
+    await provider.appendPatch(patchOf(1), 1);
+    const other = await server.connect(database);
+    onTestFinished(() => other.end());
+    await other.query('BEGIN; LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
+    const held = proxy.holdBack('INTO sds_patches');
+    const refused = expect(provider.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'database-busy' });
+    await held;
+    await refused;
+  });
+
   it.each(Object.entries(refusals))('%s: it may be stored', async (_, { refuse, admit, reason }) => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });

@@ -53,6 +53,24 @@ describeOnPostgresql('a worker that is lost after its commit', () => {
     expect(blobs.map(({ ref_count }) => ref_count)).toEqual(blobs.map(() => 1));
   });
 
+  it('and what was called meanwhile: each is carried out once, although the next worker finds them together', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });
+    onTestFinished(() => provider.close());
+    await provider.ready();
+    const lost = proxy.loseAnswerTo({ COMMIT: 'COMMIT' }, false);
+    const calls = [provider.saveValue('first', patchOf('value'))];
+    await lost;
+    calls.push(provider.saveValue('second', patchOf('value')));
+    await endWorkers();
+    await Promise.all(calls);
+    const { blobs } = await postgresql.rowsOf(server.url(database));
+    expect(blobs.map(({ hash, ref_count }) => [hash, ref_count])).toEqual([
+      ['first', 1],
+      ['second', 1],
+    ]);
+  });
+
   it.each(Object.entries(writesOfGivenBytes))('%s that was handed over: it may be stored or not', async (_, write) => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });

@@ -28,6 +28,18 @@ describeOnPostgresql('the end of a process', () => {
     expect((await postgresql.rowsOf(url)).patches).toHaveLength(1000);
   });
 
+  it('what is called in a later listener is committed, too, although the store was given back before', async () => {
+    const url = await postgresql.freshPlace();
+    const text = `${provider()}await provider.appendPatch(patchOf(1), 1);
+      process.on('exit', () => {
+        for (const clock of [2, 3]) provider.appendPatch(patchOf(clock), clock).catch(() => {});
+      });
+      process.exit(0);`;
+    const { code, stderr } = await runProgram(text, url);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect((await postgresql.rowsOf(url)).patches).toHaveLength(3);
+  });
+
   it('a provider that is not closed, and has nothing to do, keeps no process', async () => {
     const url = await postgresql.freshPlace();
     const text = `${provider()}await provider.appendPatch(patchOf(1), 1); console.log('done');`;

@@ -61,6 +61,23 @@ describeOnPostgresql('one process', () => {
     expect(await one.loadValue('value')).toBeUndefined();
   });
 
+  it('has a store for itself by one URL and shared by another: it is closed to others until it has neither', async () => {
+    const { url, database } = await proxiedPlace();
+    const place = server.url(database);
+    const alone = open(url, 'store');
+    await alone.appendPatch(patchOf(1), 1);
+    const sharing = open(place, 'store', { Ownership: 'shared', BusyTimeoutMs: 0 });
+    await sharing.appendPatch(patchOf(2), 2);
+    const other = otherProcess();
+    const opened = () => other.request(place, 'store', 'open', { Ownership: 'shared', BusyTimeoutMs: 0 });
+    expect(await opened()).toBe('fenced');
+    await alone.appendPatch(patchOf(3), 3);
+    await alone.close();
+    expect(await opened()).toBe('fenced');
+    await sharing.close();
+    expect(await opened()).toBeUndefined();
+  });
+
   it('gives its stores back as it ends by process.exit(), also with a load under way', async () => {
     const url = server.url(databaseOf(await ownPlace()));
     const { code } = await runProgram(

@@ -3,7 +3,7 @@ import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { describeKeptPatches } from '../semantics/patches-that-are-kept-suite.ts';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, ownPlace, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { sqlOfTables } from './outcomes.ts';
 
@@ -37,6 +37,21 @@ describeOnPostgresql('on PostgreSQL', () => {
     };
     await expect.poll(looks).toBeGreaterThan(PATCHES);
     expect(await looks()).toBeLessThan(20 * PATCHES);
+  });
+
+  it('one that is kept is not told as lost where its commit is found out later, because the answer was lost', async () => {
+    const { proxy, url } = await proxiedPlace();
+    const provider = open(url);
+    onTestFinished(() => provider.close());
+    await provider.appendPatch(patchOf('first'), 1);
+    await provider.flush();
+    const lost = proxy.loseAnswerTo({ COMMIT: 'COMMIT' });
+    // with a value: patches alone are tried first by a statement that inserts all or none, whose commit says nothing
+    await Promise.all([provider.appendPatch(patchOf('second'), 1), provider.saveValue('value', patchOf('value'))]);
+    await lost;
+    await provider.flush();
+    expect(provider.ClockCollisions).toBe(0);
+    expect(await provider.loadPatchesSince(0)).toEqual(['first', 'second'].map(patchOf));
   });
 
   it('a trigger of the program that keeps rows out without an error: the call that looks for a free number rejects', async () => {

@@ -64,10 +64,15 @@ async function workersHear(): Promise<void> {
 }
 
 /** What another process gets that opens a store now, or waits for it. */
-async function opens(url: string, store: string, BusyTimeoutMs = 0): Promise<unknown> {
+async function opens(
+  url: string,
+  store: string,
+  BusyTimeoutMs = 0,
+  Ownership: SDS_ProviderOptions['Ownership'] = 'exclusive',
+): Promise<unknown> {
   const other = new OtherProcess();
   onTestFinished(() => other.end());
-  return (await other.request(url, store, 'open', { BusyTimeoutMs })) ?? 'opened';
+  return (await other.request(url, store, 'open', { BusyTimeoutMs, Ownership })) ?? 'opened';
 }
 
 describeOnPostgresql('who owns a store', () => {
@@ -503,6 +508,17 @@ describeOnPostgresql('who owns a store', () => {
     await Promise.all([read, theirs, ...others.map((other) => other.ready())]);
     const transactions = "SELECT DISTINCT xmin::text FROM sds_claims WHERE store_id LIKE 'other %'";
     expect(await server.query(transactions, [], database)).toHaveLength(1);
+  });
+
+  it('one that a fenced process has both shared and for itself is still closed to others that would share it', async () => {
+    const url = await ownPlace();
+    const shared = open(url, 'store', { Ownership: 'shared' });
+    await shared.ready();
+    const [alone, other] = [open(url, 'store'), open(url, 'other')];
+    await Promise.all([alone.ready(), other.ready()]);
+    await server.query('UPDATE sds_holders SET fenced = true', [], databaseOf(url));
+    await other.appendPatch(patchOf(1), 1); // claims all anew
+    expect(await opens(url, 'store', 0, 'shared')).toBe('fenced');
   });
 
   it('a process that is fenced while it registers anew keeps its connection', async () => {

@@ -98,9 +98,12 @@ export class Claims {
       : fencedError(member.storeId);
   }
 
-  /** All were given back. */
-  forget(): void {
-    this.#claims.clear();
+  /** These were given back as the process ends: what providers that are still there call after that claims their store anew. */
+  gaveBack(stores: readonly string[]): void {
+    for (const stored of stores) {
+      this.#claims.delete(stored);
+      for (const member of this.#members.get(stored) ?? []) member.owned = false;
+    }
     this.#leaving.clear();
   }
 
@@ -164,10 +167,8 @@ export class Claims {
     const { session } = this.#holder;
     const situation: Situation = { stored, wanted, shared, mine: [], siblings: [], others: [] };
     for (const claim of claims) {
-      // shared and exclusive do not go together, also not within a process
-      const isSibling = ownerOf(claim.session) === ownerOf(session) && (wanted.exclusive || shared);
       if (claim.session === session) situation.mine.push(claim);
-      else if (isSibling) situation.siblings.push(claim);
+      else if (ownerOf(claim.session) === ownerOf(session)) situation.siblings.push(claim);
       else if (wanted.exclusive || !shared) situation.others.push(claim);
     }
     return situation;
@@ -178,7 +179,10 @@ export class Claims {
     if (granted.length === 0) return [{ text: 'ROLLBACK' }];
     const { session, generation } = this.#holder;
     const names = granted.map(({ stored }) => stored);
-    const turned = granted.filter(({ wanted, shared }) => wanted.exclusive === shared).map(({ stored }) => stored);
+    const turned = granted
+      // what a sibling has for this process alone stays so
+      .filter(({ wanted, shared, siblings }) => (wanted.exclusive ? shared : !shared && siblings.length === 0))
+      .map(({ stored }) => stored);
     const siblings = granted.flatMap((one) => one.siblings.map(({ session }) => session));
     return [
       unclaiming(granted.flatMap(({ mine, others }) => [...mine, ...others])),

@@ -140,12 +140,16 @@ export class PostgresqlEngine implements Engine {
     }
   }
 
-  /** Which patches have met others in a commit that was found out later. */
+  /** Which patches have met others in a commit that was found out later: not those that came behind them, and a deletion, in the same one. */
   async #askLater(connection: Connection, { inserted, collided }: Changes): Promise<void> {
-    for (const packed of inserted) {
+    const later = new Set<string>();
+    for (const packed of inserted.reverse()) {
+      const keyAt = (position: number) => `${packed.clocks[position]} ${packed.storeAt(position)}`;
       const met = await collidedOf(readingBy(connection), packed);
       // those of patches that are kept lie under another number
-      collided.push(...packed.entriesAt(met.filter((position) => !packed.keepers.has(position))));
+      const lost = met.filter((position) => !packed.keepers.has(position) && !later.has(keyAt(position)));
+      collided.push(...packed.entriesAt(lost));
+      for (const position of packed.clocks.keys()) later.add(keyAt(position));
     }
   }
 
@@ -202,9 +206,10 @@ export class PostgresqlEngine implements Engine {
 
   /** Gives back what this process has there, so that nobody has to wait until it is given up for lost. */
   async close(): Promise<void> {
-    const leaving = this.#link.useOnce((connection) => this.#holder.leave(connection));
+    const leaving = this.#link.useOnce(async (connection) => {
+      this.#claims.gaveBack(await this.#holder.leave(connection));
+    });
     await Promise.all([leaving, this.#lease.end()]); // nothing is renewed behind it
     await this.#link.close();
-    this.#claims.forget();
   }
 }
