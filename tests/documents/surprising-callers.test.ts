@@ -13,7 +13,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { filesBeside, freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { persistenceOn, runEditor, storedText, textOf, type, updateOf, updatesOf } from './documents.ts';
-import { serve } from './hocuspocus-server.ts';
+import { connect, serve } from './hocuspocus-server.ts';
 
 const invalid = (message: RegExp) => ({ code: 'invalid-argument', message: expect.stringMatching(message) });
 
@@ -297,6 +297,40 @@ console.log('still here');`;
     await expect(persistence.destroy()).rejects.toThrow('BigInt');
     await expect(persistence.getAllDocNames()).rejects.toMatchObject({ code: 'closed' });
     expect(await storedText(file, 'other')).toBe('x');
+  });
+
+  it('can not be encoded when it is released: that is told, and its store is released all the same', async () => {
+    const file = freshFile();
+    const told: string[] = [];
+    const persistence = persistenceOn(file, { onError: ({ message }, name) => told.push(`${name}: ${message}`) });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    type(doc, 'x');
+    expect(() => doc.getText('text').insertEmbed(0, { number: 1n })).toThrow('BigInt');
+    const closing = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'close');
+    onTestFinished(() => closing.mockRestore());
+    await persistence.writeState('notes', doc);
+    expect(told).toEqual([expect.stringMatching(/notes: .*BigInt/)]);
+    expect(closing).toHaveBeenCalledTimes(1);
+    expect(await storedText(file)).toBe('x');
+  });
+
+  it('can not be encoded while Hocuspocus serves it: it is unloaded, the next client has what was stored, and the server goes on', async () => {
+    const told: string[] = [];
+    const { server, url } = await serve(freshFile(), { onError: ({ message }) => told.push(message) });
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    onTestFinished(() => said.mockRestore());
+    const opened = await server.hocuspocus.openDirectConnection('notes');
+    await opened.transact((doc) => type(doc, 'x'));
+    const served = server.hocuspocus.documents.get('notes') as Y.Doc;
+    const closing = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'close');
+    onTestFinished(() => closing.mockRestore());
+    expect(() => served.getText('text').insertEmbed(0, { number: 1n })).toThrow('BigInt');
+    await opened.disconnect().catch(() => undefined); // as the server says
+    await expect.poll(() => told).toEqual([expect.stringContaining('BigInt')]);
+    expect(closing).toHaveBeenCalledTimes(1);
+    expect((await connect(url)).text()).toBe('x');
+    await server.destroy();
   });
 
   it('has a listener that throws while Hocuspocus serves it: what is changed after that is stored by onStoreDocument, and when it is unloaded', async () => {
