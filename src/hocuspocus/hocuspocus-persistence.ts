@@ -143,7 +143,7 @@ export class HocuspocusPersistence {
   /**
    * Resolves once all that was changed is committed; else the server keeps the document in memory. It is tried again from
    * time to time then, and once that has succeeded the server goes on where it has stopped. What can't be stored here any more is
-   * unloaded: it belongs to another server, or this extension was destroyed before this server.
+   * unloaded: it belongs to another server, it can not be encoded, or this extension was destroyed before this server.
    *
    * @throws SDS_PersistenceError why it could not be stored
    */
