@@ -360,6 +360,24 @@ console.log('still here');`;
     await persistence.bindState('plans', doc);
   });
 
+  it('that a subscriber binds by another name while it is being bound: that is the only one by which it is stored', async () => {
+    const persistence = persistenceOn(freshFile(), { onError: () => undefined });
+    await persistence.ready();
+    const doc = new Y.Doc();
+    let other: Promise<void> | undefined;
+    let opened = 0;
+    listen('open:start', () => {
+      if (++opened === 1) other = persistence.bindState('plans', doc);
+    });
+    const bound = persistence.bindState('notes', doc);
+    type(doc, 'abc');
+    await expect(bound).rejects.toMatchObject(invalid(/bound as "plans"/));
+    await other;
+    await persistence.writeState('plans', doc);
+    expect(await persistence.getAllDocNames()).toEqual(['plans']);
+    expect(textOf(await persistence.getYDoc('plans'))).toBe('abc');
+  });
+
   it('of another Yjs, or no document at all, is refused, and nothing of it is stored', async () => {
     const file = freshFile();
     const persistence = persistenceOn(file, { onError: () => undefined });
@@ -561,6 +579,19 @@ it.each([
   await expect(call(persistence)).rejects.toMatchObject({ code: 'closed' });
   await ended;
   expect(filesBeside(file)).toEqual(['store.db']);
+});
+
+it('a document of which something was asked just before all is ended: what is called behind that rejects as ever', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file, { onError: () => undefined });
+  await persistence.bindState('notes', new Y.Doc()); // which is released first
+  await persistence.storeUpdate('log', updateOf('x'));
+  const ended = persistence.destroy();
+  for (const call of [persistence.storeUpdate('log', updateOf('y')), persistence.getYDoc('log')]) {
+    await expect(call).rejects.toMatchObject({ code: 'closed' });
+  }
+  await ended;
+  expect(await storedText(file, 'log')).toBe('x');
 });
 
 it('a subscriber asks for a document as a call opens its store: both have an answer, and one of the two stays open for the next call', async () => {
