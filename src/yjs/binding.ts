@@ -116,6 +116,7 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     } catch (error) {
       this.documents.trouble.tell('write', this.log.name, error); // an observer has thrown: that document has it all the same
     }
+    this.log.isIncomplete = false; // it is that one's to be stored
     return true;
   }
 }

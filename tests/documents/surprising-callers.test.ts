@@ -581,6 +581,35 @@ it.each([
   expect(filesBeside(file)).toEqual(['store.db']);
 });
 
+it('all is ended as another document takes over what could not be stored, and stores it: that does not fail', async () => {
+  const file = freshFile();
+  const errors: string[] = [];
+  const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError: ({ code }) => errors.push(code) });
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  doc.getText('text').insert(0, 'x'.repeat(100));
+  await persistence.getStateVector('notes');
+  const state = Y.encodeStateAsUpdate(doc);
+  const other = new DatabaseSync(file);
+  onTestFinished(() => other.close());
+  other.exec(`PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE;
+    CREATE TRIGGER rule BEFORE INSERT ON patches WHEN length(NEW.data) > ${state.byteLength}
+    BEGIN SELECT RAISE(ABORT, 'too long'); END`);
+  type(doc, 'y');
+  await expect.poll(() => errors).toEqual(['database-busy']);
+  other.exec('COMMIT');
+  void persistence.writeState('notes', doc); // all of it is too long
+  const next = new Y.Doc();
+  Y.applyUpdate(next, state); // so that it stores no more than what it takes over
+  const taken = new Promise<void>((resolve) => next.on('update', () => resolve()));
+  const bound = persistence.bindState('notes', next);
+  await taken;
+  await persistence.destroy();
+  await bound;
+  other.exec('DROP TRIGGER rule');
+  expect(await storedText(file)).toBe(`${'x'.repeat(100)}y`);
+});
+
 it('a document of which something was asked just before all is ended: what is called behind that rejects as ever', async () => {
   const file = freshFile();
   const persistence = persistenceOn(file, { onError: () => undefined });
