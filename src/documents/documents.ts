@@ -228,9 +228,9 @@ export class Documents {
     const lacking = new Set(this.#logs().filter((log) => log.isIncomplete && !log.isClosing));
     const leaving = leave();
     const before = this.#logs(); // also those that somebody was led to open in there
+    this.#kept.clear(); // no call is served from now on
     const left = await Promise.allSettled(leaving);
     const logs = [...new Set([...before, ...this.#logs()])]; // and those in whose opening this was called
-    this.#kept.clear();
     const ended = await Promise.allSettled(logs.map((log) => this.close(log))); // also of those that have left
     try {
       await this.anchor.close();

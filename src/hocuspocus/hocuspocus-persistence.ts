@@ -143,7 +143,7 @@ export class HocuspocusPersistence {
   /**
    * Resolves once all that was changed is committed; else the server keeps the document in memory. It is tried again from
    * time to time then, and once that has succeeded the server goes on where it has stopped. What can't be stored here any more is
-   * unloaded: it belongs to another server, or this extension was destroyed before this server.
+   * unloaded: it belongs to another server, it can not be encoded, or this extension was destroyed before this server.
    *
    * @throws SDS_PersistenceError why it could not be stored
    */
@@ -154,7 +154,7 @@ export class HocuspocusPersistence {
     try {
       await open.storeChanged();
     } catch (error) {
-      if (this.#isLasting(error)) {
+      if (this.#isLasting(open, error)) {
         instance.closeConnections(payload.documentName); // their clients go where it belongs
         // behind this hook; else they would find it as they have left it
         void nextTurn().then(() => instance.unloadDocument(document as never));
@@ -166,9 +166,10 @@ export class HocuspocusPersistence {
     }
   }
 
-  /** Whether a document that could not be stored never will be, from here. */
-  #isLasting(error: unknown): boolean {
-    return this.#documents.isClosed || (error instanceof SDS_PersistenceError && error.code === 'fenced');
+  /** Whether a document that could not be stored never will be, from here: it belongs elsewhere, or can't be encoded. */
+  #isLasting({ log }: OpenDocument, error: unknown): boolean {
+    if (this.#documents.isClosed) return true;
+    return error instanceof SDS_PersistenceError ? error.code === 'fenced' : !log.isIncomplete;
   }
 
   /**
@@ -180,11 +181,12 @@ export class HocuspocusPersistence {
     refuseReplaced(payload); // here as well: it may throw elsewhere before all hooks are through
     const { instance, document } = payload;
     const open = this.#open.get(document);
+    if (open === undefined) return;
     try {
-      await open?.storeAll();
+      await open.storeAll();
     } catch (error) {
-      if (this.#isLasting(error)) return;
-      void open?.onceStored(() => void instance.unloadDocument(document as never), false);
+      if (this.#isLasting(open, error)) return;
+      void open.onceStored(() => void instance.unloadDocument(document as never), false);
       throw error;
     }
   }

@@ -90,7 +90,10 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
 
   /** Where the document lives on, a change of it is rejected after that (`closed`), which its log says. */
   protected async release(): Promise<void> {
-    this.#appendRest(); // which came since, or nobody has unloaded the document
-    await this.documents.close(this.log);
+    try {
+      this.#appendRest(); // which came since, or nobody has unloaded the document
+    } finally {
+      await this.documents.close(this.log);
+    }
   }
 }

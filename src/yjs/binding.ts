@@ -63,15 +63,29 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   }
 
   protected async release(): Promise<void> {
+    try {
+      await this.#storeAll();
+    } catch (error) {
+      if (this.#isLast) throw error;
+      this.documents.trouble.tell('write', this.log.name, error); // it can't be encoded, of which its log knows nothing
+    } finally {
+      this.doc.off('destroy', this.#destroyed);
+      await this.#close();
+    }
+  }
+
+  async #storeAll(): Promise<void> {
     for (let round = 1; ; round++) {
       if (this.hasUntold) this.appendAll();
       this.#hasChanged = false;
       await this.#store();
       // it came meanwhile; whoever goes on changing a document that is left is told what is not stored
       const goesOn = this.hasUntold || (this.#hasChanged && !this.#isLast);
-      if (!goesOn || round === MOST_ROUNDS) break;
+      if (!goesOn || round === MOST_ROUNDS) return;
     }
-    this.doc.off('destroy', this.#destroyed);
+  }
+
+  async #close(): Promise<void> {
     try {
       await this.documents.close(this.log);
     } catch (error) {
@@ -102,6 +116,7 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     } catch (error) {
       this.documents.trouble.tell('write', this.log.name, error); // an observer has thrown: that document has it all the same
     }
+    this.log.isIncomplete = false; // it is that one's to be stored
     return true;
   }
 }

@@ -34,11 +34,11 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
     this.documents = documents;
     this.origin = origin;
     this.log = documents.open(name, merging.of(dropsDeleted(doc)), this);
-    doc.on('update', this.onUpdate); // in the turn of the change: before anybody else hears of it
   }
 
   /** Stores what the document has, and applies what is stored; once it is known to whoever may be asked to delete or release it. */
   begin(): Promise<void> {
+    this.doc.on('update', this.onUpdate); // in the turn of the change: before anybody else hears of it
     const before = this.state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
     this.#allIsStored();

@@ -217,6 +217,44 @@ it('an update that is stored where others were not ends the pause before the nex
   expect(plans.attempts).toBe(2);
 });
 
+it('the first update that is stored behind a rejected one ends the pause; more of them do not, until another one is rejected', async () => {
+  pausesWithoutEnd(2000);
+  const file = join(freshFolder(), 'documents.db');
+  let attempts = 0;
+  const counting = {
+    ...Y,
+    encodeStateAsUpdate: (...given: Parameters<typeof Y.encodeStateAsUpdate>) => {
+      attempts++;
+      return Y.encodeStateAsUpdate(...given);
+    },
+  };
+  const persistence = persistenceOn(file, { Y: counting, onError: () => undefined });
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  attempts = 0;
+  const other = new DatabaseSync(file);
+  onTestFinished(() => other.close());
+  other.exec(`PRAGMA busy_timeout = 30000; CREATE TRIGGER rule BEFORE INSERT ON patches WHEN length(NEW.data) > 1000
+    BEGIN SELECT RAISE(ABORT, 'too long'); END`);
+  const allIsHeardOf = () => persistence.getMeta('notes', 'title');
+  const text = doc.getText('text');
+  text.insert(0, 'x'.repeat(2000));
+  await expect.poll(() => attempts).toBe(1);
+  await allIsHeardOf();
+  type(doc, 'a');
+  await expect.poll(() => attempts).toBe(2);
+  await allIsHeardOf();
+  type(doc, 'b');
+  await allIsHeardOf();
+  text.insert(0, 'y'.repeat(2000));
+  await allIsHeardOf();
+  expect(attempts).toBe(2);
+  other.exec('DROP TRIGGER rule');
+  type(doc, 'c');
+  await expect.poll(() => storedText(file)).toBe(textOf(doc));
+  expect(attempts).toBe(3);
+});
+
 it('the last client leaves while the whole document is being stored, and what came after that is rejected: it is tried again', async () => {
   const file = join(freshFolder(), 'documents.db');
   const told: string[] = [];

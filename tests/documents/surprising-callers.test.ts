@@ -13,7 +13,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { filesBeside, freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { persistenceOn, runEditor, storedText, textOf, type, updateOf, updatesOf } from './documents.ts';
-import { serve } from './hocuspocus-server.ts';
+import { connect, serve } from './hocuspocus-server.ts';
 
 const invalid = (message: RegExp) => ({ code: 'invalid-argument', message: expect.stringMatching(message) });
 
@@ -299,6 +299,40 @@ console.log('still here');`;
     expect(await storedText(file, 'other')).toBe('x');
   });
 
+  it('can not be encoded when it is released: that is told, and its store is released all the same', async () => {
+    const file = freshFile();
+    const told: string[] = [];
+    const persistence = persistenceOn(file, { onError: ({ message }, name) => told.push(`${name}: ${message}`) });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    type(doc, 'x');
+    expect(() => doc.getText('text').insertEmbed(0, { number: 1n })).toThrow('BigInt');
+    const closing = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'close');
+    onTestFinished(() => closing.mockRestore());
+    await persistence.writeState('notes', doc);
+    expect(told).toEqual([expect.stringMatching(/notes: .*BigInt/)]);
+    expect(closing).toHaveBeenCalledTimes(1);
+    expect(await storedText(file)).toBe('x');
+  });
+
+  it('can not be encoded while Hocuspocus serves it: it is unloaded, the next client has what was stored, and the server goes on', async () => {
+    const told: string[] = [];
+    const { server, url } = await serve(freshFile(), { onError: ({ message }) => told.push(message) });
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    onTestFinished(() => said.mockRestore());
+    const opened = await server.hocuspocus.openDirectConnection('notes');
+    await opened.transact((doc) => type(doc, 'x'));
+    const served = server.hocuspocus.documents.get('notes') as Y.Doc;
+    const closing = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'close');
+    onTestFinished(() => closing.mockRestore());
+    expect(() => served.getText('text').insertEmbed(0, { number: 1n })).toThrow('BigInt');
+    await opened.disconnect().catch(() => undefined); // as the server says
+    await expect.poll(() => told).toEqual([expect.stringContaining('BigInt')]);
+    expect(closing).toHaveBeenCalledTimes(1);
+    expect((await connect(url)).text()).toBe('x');
+    await server.destroy();
+  });
+
   it('has a listener that throws while Hocuspocus serves it: what is changed after that is stored by onStoreDocument, and when it is unloaded', async () => {
     const file = freshFile();
     const { server } = await serve(file);
@@ -324,6 +358,24 @@ console.log('still here');`;
     await expect(persistence.bindState('plans', doc)).rejects.toMatchObject(invalid(/bound as "notes"/));
     await persistence.writeState('notes', doc);
     await persistence.bindState('plans', doc);
+  });
+
+  it('that a subscriber binds by another name while it is being bound: that is the only one by which it is stored', async () => {
+    const persistence = persistenceOn(freshFile(), { onError: () => undefined });
+    await persistence.ready();
+    const doc = new Y.Doc();
+    let other: Promise<void> | undefined;
+    let opened = 0;
+    listen('open:start', () => {
+      if (++opened === 1) other = persistence.bindState('plans', doc);
+    });
+    const bound = persistence.bindState('notes', doc);
+    type(doc, 'abc');
+    await expect(bound).rejects.toMatchObject(invalid(/bound as "plans"/));
+    await other;
+    await persistence.writeState('plans', doc);
+    expect(await persistence.getAllDocNames()).toEqual(['plans']);
+    expect(textOf(await persistence.getYDoc('plans'))).toBe('abc');
   });
 
   it('of another Yjs, or no document at all, is refused, and nothing of it is stored', async () => {
@@ -527,6 +579,48 @@ it.each([
   await expect(call(persistence)).rejects.toMatchObject({ code: 'closed' });
   await ended;
   expect(filesBeside(file)).toEqual(['store.db']);
+});
+
+it('all is ended as another document takes over what could not be stored, and stores it: that does not fail', async () => {
+  const file = freshFile();
+  const errors: string[] = [];
+  const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError: ({ code }) => errors.push(code) });
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  doc.getText('text').insert(0, 'x'.repeat(100));
+  await persistence.getStateVector('notes');
+  const state = Y.encodeStateAsUpdate(doc);
+  const other = new DatabaseSync(file);
+  onTestFinished(() => other.close());
+  other.exec(`PRAGMA busy_timeout = 30000; BEGIN IMMEDIATE;
+    CREATE TRIGGER rule BEFORE INSERT ON patches WHEN length(NEW.data) > ${state.byteLength}
+    BEGIN SELECT RAISE(ABORT, 'too long'); END`);
+  type(doc, 'y');
+  await expect.poll(() => errors).toEqual(['database-busy']);
+  other.exec('COMMIT');
+  void persistence.writeState('notes', doc); // all of it is too long
+  const next = new Y.Doc();
+  Y.applyUpdate(next, state); // so that it stores no more than what it takes over
+  const taken = new Promise<void>((resolve) => next.on('update', () => resolve()));
+  const bound = persistence.bindState('notes', next);
+  await taken;
+  await persistence.destroy();
+  await bound;
+  other.exec('DROP TRIGGER rule');
+  expect(await storedText(file)).toBe(`${'x'.repeat(100)}y`);
+});
+
+it('a document of which something was asked just before all is ended: what is called behind that rejects as ever', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file, { onError: () => undefined });
+  await persistence.bindState('notes', new Y.Doc()); // which is released first
+  await persistence.storeUpdate('log', updateOf('x'));
+  const ended = persistence.destroy();
+  for (const call of [persistence.storeUpdate('log', updateOf('y')), persistence.getYDoc('log')]) {
+    await expect(call).rejects.toMatchObject({ code: 'closed' });
+  }
+  await ended;
+  expect(await storedText(file, 'log')).toBe('x');
 });
 
 it('a subscriber asks for a document as a call opens its store: both have an answer, and one of the two stays open for the next call', async () => {
