@@ -136,6 +136,8 @@ export interface WorkerService {
   load(call: number, requests: readonly LoadRequest[]): Promise<Loaded[]>;
   /** What the next ones have come to of a call that was answered in part. */
   loadRest(file: number, call: number): Promise<Loaded[]>;
+  /** Nobody will ask for the rest of that call: what it found is let go of. */
+  leaveRest(file: number, call: number): void;
   /**
    * A large write: what the ring tells of other batches, and its bytes. Resolves once it is finished; its entry says what became of it.
    * One whose bytes are lost comes by the ring.

@@ -115,6 +115,11 @@ export class Service implements WorkerService, FileHost {
     return this.#found(file, known(file.loads, call));
   }
 
+  leaveRest(id: number, call: number): void {
+    this.#begin();
+    known(this.#files, id).loads.delete(call);
+  }
+
   #addLoad([id, askedAt, operation, key, clock]: LoadRequest, loads: Loads): void {
     const member = known(this.members, id);
     const asParcel = operation === 'loadStore' && key === IN_PARCEL;

@@ -91,6 +91,51 @@ it.each([
   expect(JSON.parse(stdout)).toEqual(['patch a', expect.stringContaining(reason), 'patch c']);
 });
 
+it.each([
+  ['that can not be posted', 'true', 'cannot be cloned'],
+  ['whose answer can not be posted', 'false', 'Unserializable'],
+])(
+  'loads %s, behind which a blocked thread has written: they fail, and see nothing of that',
+  async (_, failsToCross, reason) => {
+    const { stdout } = await runProgram(
+      `${watched}
+    await provider.saveValue('a', patchOf('a'));
+    isBad = () => asked.length === 1;
+    failsToCross = ${failsToCross};
+    const loads = [provider.loadValue('a'), provider.loadValue('a')];
+    void provider.releaseValue('a');
+    provider.flushSync();
+    const loaded = await Promise.allSettled(loads);
+    console.log(JSON.stringify(loaded.map(({ value, reason }) => reason?.message ?? value ?? 'nothing')));
+    await provider.close();`,
+      freshFile(),
+    );
+    expect(JSON.parse(stdout)).toEqual([expect.stringContaining(reason), expect.stringContaining(reason)]);
+  },
+);
+
+it('what was found in one call is told in the order in which it was asked for', async () => {
+  const { stdout } = await runProgram(
+    `${watched}
+    void provider.appendPatch(patchOf(1), 1);
+    void provider.saveRecord('record', patchOf('record'));
+    await provider.saveValue('value', patchOf('value'));
+    asked.length = 0;
+    const told = [];
+    const loads = [
+      provider.loadRecords('').then((records) => told.push(records.length + ' record')),
+      provider.loadPatchesSince(0).then((patches) => told.push(patches.length + ' patch')),
+      provider.loadValue('value').then(() => told.push('a value')),
+      provider.loadValue('other').then((value) => told.push('no value: ' + value)),
+    ];
+    await Promise.all(loads);
+    console.log(asked.join(), told.join(', '));
+    await provider.close();`,
+    freshFile(),
+  );
+  expect(stdout).toBe('4 1 record, 1 patch, a value, no value: undefined\n');
+});
+
 /** What one call asks for at most, and more than is read before the first ones are told. */
 const large = `
   const key = (index) => 'key ' + index;
@@ -113,6 +158,25 @@ it('values that take long to read: the first ones are told while the others are 
     freshFile(),
   );
   expect(stdout).toBe('64 true 64 true\n');
+});
+
+it('an answer that is lost: the worker does not keep what it has found behind it', async () => {
+  const { stdout } = await runProgram(
+    `${watched} ${large}
+    failsToCross = false;
+    isBad = () => asked.at(-1) === 64;
+    const loadAll = () => Promise.all(Array.from({ length: 64 }, (_, index) => provider.loadValue(key(index))));
+    await loadAll();
+    gc();
+    const before = process.memoryUsage.rss();
+    for (let times = 0; times < 8; times++) await loadAll();
+    gc();
+    console.log(asked.filter((count) => count === 64).length, process.memoryUsage.rss() - before < 256_000_000);
+    await provider.close();`,
+    freshFile(),
+    { flags: ['--expose-gc'] },
+  );
+  expect(stdout).toBe('9 true\n');
 });
 
 it('a worker that is lost when some of them are told: the others are loaded by the next one, and no write overtakes them', async () => {

@@ -291,6 +291,11 @@ export class FileQueue implements OpenBatchOwner, Settled {
     for (const { failedSaves } of this.members) failedSaves.forgetHeard(knownToAll);
   }
 
+  /** Whether a write that was called after them went off before their answer: asked again, they would see it. */
+  arePassed(loads: readonly Load[]): boolean {
+    return loads.some((load) => this.#inFlight.isPassed(load));
+  }
+
   answer(loads: readonly Load[], answers: readonly Loaded[]): void {
     // all of them first: foreign code may wait for something as it is told of one, and the worker be lost meanwhile
     for (const load of loads) this.#inFlight.answered(load);
