@@ -196,7 +196,60 @@ it('a worker that is lost when some of them are told: the others are loaded by t
   expect(stdout).toBe('true 1\n');
 });
 
+it('a load that each thread ends by: those before it are loaded, once it has taken them along', async () => {
+  const { stdout } = await runProgram(
+    `import { Worker } from 'node:worker_threads';
+    const { emit, postMessage } = Worker.prototype;
+    const calls = [];
+    /** Those that a thread has not answered yet, and that it is to end behind. */
+    const before = new Map();
+    const end = (thread) => before.get(thread)?.size === 0 && void thread.terminate();
+    let isOver = false;
+    const unanswered = new Map();
+    Worker.prototype.postMessage = function (message, ...rest) {
+      if (message?.path?.[0] !== 'load' || isOver) return postMessage.call(this, message, ...rest);
+      const keys = message.argumentList[1].value.map((request) => request[3]);
+      calls.push(keys.join(''));
+      if (before.has(this)) return;
+      const asked = unanswered.get(this) ?? new Set();
+      unanswered.set(this, asked);
+      if (keys.includes('b')) {
+        before.set(this, asked);
+        end(this);
+        return;
+      }
+      asked.add(message.id);
+      postMessage.call(this, message, ...rest);
+    };
+    Worker.prototype.emit = function (event, message, ...rest) {
+      const result = emit.call(this, event, message, ...rest);
+      if (event === 'message' && unanswered.get(this)?.delete(message?.id)) end(this);
+      return result;
+    };
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    for (const key of ['a', 'b', 'c']) await provider.saveValue(key, patchOf(key));
+    const loaded = await stayFor(Promise.allSettled(['a', 'b', 'c'].map((key) => provider.loadValue(key))));
+    isOver = true;
+    console.log(calls.slice(0, 4).join(), loaded.map(({ value, reason }) => reason?.code ?? new TextDecoder().decode(value)).join());
+    await provider.close();`,
+    freshFile(),
+  );
+  expect(stdout).toBe('abc,a,b,c patch a,worker-lost,worker-lost\n');
+});
+
 describeOnPostgresql('loads that cross together', () => {
+  it('in several calls: all are told in the order in which they were asked for', async () => {
+    const provider = new SDS_DesktopPersistenceProvider(await ownPlace(), 'store');
+    onTestFinished(() => provider.close());
+    await provider.saveValue('value', patchOf('value'));
+    const told: number[] = [];
+    const count = 1000;
+    await Promise.all(
+      Array.from({ length: count }, (_, index) => provider.loadValue('value').then(() => told.push(index))),
+    );
+    expect(told).toEqual(Array.from({ length: count }, (_, index) => index));
+  });
+
   it('with one of them behind a locked table: those before it are told at once, those behind it when it is free', async () => {
     const url = await ownPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 60_000 });

@@ -199,8 +199,7 @@ export class Dispatcher implements QueueHost {
       this.pump();
     };
     const onFailure = (error: unknown) => {
-      const isLeft = () => undefined; // with the thread would end what others have there
-      link?.call((service) => service.leaveRest(queue.id, call), undefined, isLeft);
+      link?.call((service) => service.leaveRest(queue.id, call));
       // so that one that can't be answered fails alone; but none of them after a write that was called behind it
       if (loads.length > 1 && !queue.arePassed(loads)) {
         for (const load of loads) this.sendLoads(queue, [load]);
