@@ -128,14 +128,16 @@ export interface WorkerService {
   detach(member: number): Promise<Report>;
 
   /**
-   * Loads of one file, in order: at least one. Resolves with what the first of them have come to, or all: those that
-   * take long hold back none before them.
+   * Loads of one file, in order: at least one. Resolves with what the first of them have come to, or all: what waits for a lock
+   * or a server holds back none before it, and what is read in one go for long, only itself.
    *
    * @param call - the number of this call, by which the rest is asked for
    */
   load(call: number, requests: readonly LoadRequest[]): Promise<Loaded[]>;
   /** What the next ones have come to of a call that was answered in part. */
   loadRest(file: number, call: number): Promise<Loaded[]>;
+  /** Nobody will ask for the rest of that call: what it found is let go of, and calls behind it are answered. */
+  leaveRest(file: number, call: number): void;
   /**
    * A large write: what the ring tells of other batches, and its bytes. Resolves once it is finished; its entry says what became of it.
    * One whose bytes are lost comes by the ring.

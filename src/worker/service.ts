@@ -106,13 +106,23 @@ export class Service implements WorkerService, FileHost {
     const loads = new Loads(requests.length);
     for (const request of requests) this.#addLoad(request, loads);
     file.loads.set(call, loads);
-    return this.#found(file, loads);
+    const found = this.#found(loads);
+    this.#proceed(file);
+    return found;
   }
 
   loadRest(id: number, call: number): Promise<Loaded[]> {
     this.#begin();
     const file = known(this.#files, id);
-    return this.#found(file, known(file.loads, call));
+    this.#waiting.add(file); // told in the loop: here, Comlink would post the answers of calls behind it first
+    return this.#found(known(file.loads, call));
+  }
+
+  leaveRest(id: number, call: number): void {
+    this.#begin();
+    const file = known(this.#files, id);
+    file.loads.delete(call);
+    this.#proceed(file);
   }
 
   #addLoad([id, askedAt, operation, key, clock]: LoadRequest, loads: Loads): void {
@@ -125,18 +135,23 @@ export class Service implements WorkerService, FileHost {
     );
   }
 
-  #found(file: WorkerFile, loads: Loads): Promise<Loaded[]> {
-    return this.#answer(file, (done: (found: Loaded[]) => void) => loads.ask(done)).then((loaded) =>
-      // what an engine has found lies in buffers of its own
-      transfer(loaded, loaded.flatMap(transferablesOf)),
-    );
+  #found(loads: Loads): Promise<Loaded[]> {
+    const asked = new Promise<Loaded[]>((resolve) => {
+      loads.ask((loaded) => {
+        this.#loop.answered();
+        resolve(loaded);
+      });
+    });
+    // what an engine has found lies in buffers of its own
+    return asked.then((loaded) => transfer(loaded, loaded.flatMap(transferablesOf)));
   }
 
   /** At each pause of a file's work: what has been found is not held back for what comes behind it. */
   #tellFound({ loads }: WorkerFile): void {
     for (const [call, some] of loads) {
       some.tell();
-      if (some.areOver) loads.delete(call);
+      if (!some.areOver) return; // later ones are told of after it
+      loads.delete(call);
     }
   }
 

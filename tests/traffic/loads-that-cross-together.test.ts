@@ -91,6 +91,51 @@ it.each([
   expect(JSON.parse(stdout)).toEqual(['patch a', expect.stringContaining(reason), 'patch c']);
 });
 
+it.each([
+  ['that can not be posted', 'true', 'cannot be cloned'],
+  ['whose answer can not be posted', 'false', 'Unserializable'],
+])(
+  'loads %s, behind which a blocked thread has written: they fail, and see nothing of that',
+  async (_, failsToCross, reason) => {
+    const { stdout } = await runProgram(
+      `${watched}
+    await provider.saveValue('a', patchOf('a'));
+    isBad = () => asked.length === 1;
+    failsToCross = ${failsToCross};
+    const loads = [provider.loadValue('a'), provider.loadValue('a')];
+    void provider.releaseValue('a');
+    provider.flushSync();
+    const loaded = await Promise.allSettled(loads);
+    console.log(JSON.stringify(loaded.map(({ value, reason }) => reason?.message ?? value ?? 'nothing')));
+    await provider.close();`,
+      freshFile(),
+    );
+    expect(JSON.parse(stdout)).toEqual([expect.stringContaining(reason), expect.stringContaining(reason)]);
+  },
+);
+
+it('what was found in one call is told in the order in which it was asked for', async () => {
+  const { stdout } = await runProgram(
+    `${watched}
+    void provider.appendPatch(patchOf(1), 1);
+    void provider.saveRecord('record', patchOf('record'));
+    await provider.saveValue('value', patchOf('value'));
+    asked.length = 0;
+    const told = [];
+    const loads = [
+      provider.loadRecords('').then((records) => told.push(records.length + ' record')),
+      provider.loadPatchesSince(0).then((patches) => told.push(patches.length + ' patch')),
+      provider.loadValue('value').then(() => told.push('a value')),
+      provider.loadValue('other').then((value) => told.push('no value: ' + value)),
+    ];
+    await Promise.all(loads);
+    console.log(asked.join(), told.join(', '));
+    await provider.close();`,
+    freshFile(),
+  );
+  expect(stdout).toBe('4 1 record, 1 patch, a value, no value: undefined\n');
+});
+
 /** What one call asks for at most, and more than is read before the first ones are told. */
 const large = `
   const key = (index) => 'key ' + index;
@@ -115,6 +160,25 @@ it('values that take long to read: the first ones are told while the others are 
   expect(stdout).toBe('64 true 64 true\n');
 });
 
+it('an answer that is lost: the worker does not keep what it has found behind it', async () => {
+  const { stdout } = await runProgram(
+    `${watched} ${large}
+    failsToCross = false;
+    isBad = () => asked.at(-1) === 64;
+    const loadAll = () => Promise.all(Array.from({ length: 64 }, (_, index) => provider.loadValue(key(index))));
+    await loadAll();
+    gc();
+    const before = process.memoryUsage.rss();
+    for (let times = 0; times < 8; times++) await loadAll();
+    gc();
+    console.log(asked.filter((count) => count === 64).length, process.memoryUsage.rss() - before < 256_000_000);
+    await provider.close();`,
+    freshFile(),
+    { flags: ['--expose-gc'] },
+  );
+  expect(stdout).toBe('9 true\n');
+});
+
 it('a worker that is lost when some of them are told: the others are loaded by the next one, and no write overtakes them', async () => {
   const { stdout } = await runProgram(
     `${watched} ${large}
@@ -132,7 +196,60 @@ it('a worker that is lost when some of them are told: the others are loaded by t
   expect(stdout).toBe('true 1\n');
 });
 
+it('a load that each thread ends by: those before it are loaded, once it has taken them along', async () => {
+  const { stdout } = await runProgram(
+    `import { Worker } from 'node:worker_threads';
+    const { emit, postMessage } = Worker.prototype;
+    const calls = [];
+    /** Those that a thread has not answered yet, and that it is to end behind. */
+    const before = new Map();
+    const end = (thread) => before.get(thread)?.size === 0 && void thread.terminate();
+    let isOver = false;
+    const unanswered = new Map();
+    Worker.prototype.postMessage = function (message, ...rest) {
+      if (message?.path?.[0] !== 'load' || isOver) return postMessage.call(this, message, ...rest);
+      const keys = message.argumentList[1].value.map((request) => request[3]);
+      calls.push(keys.join(''));
+      if (before.has(this)) return;
+      const asked = unanswered.get(this) ?? new Set();
+      unanswered.set(this, asked);
+      if (keys.includes('b')) {
+        before.set(this, asked);
+        end(this);
+        return;
+      }
+      asked.add(message.id);
+      postMessage.call(this, message, ...rest);
+    };
+    Worker.prototype.emit = function (event, message, ...rest) {
+      const result = emit.call(this, event, message, ...rest);
+      if (event === 'message' && unanswered.get(this)?.delete(message?.id)) end(this);
+      return result;
+    };
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    for (const key of ['a', 'b', 'c']) await provider.saveValue(key, patchOf(key));
+    const loaded = await stayFor(Promise.allSettled(['a', 'b', 'c'].map((key) => provider.loadValue(key))));
+    isOver = true;
+    console.log(calls.slice(0, 4).join(), loaded.map(({ value, reason }) => reason?.code ?? new TextDecoder().decode(value)).join());
+    await provider.close();`,
+    freshFile(),
+  );
+  expect(stdout).toBe('abc,a,b,c patch a,worker-lost,worker-lost\n');
+});
+
 describeOnPostgresql('loads that cross together', () => {
+  it('in several calls: all are told in the order in which they were asked for', async () => {
+    const provider = new SDS_DesktopPersistenceProvider(await ownPlace(), 'store');
+    onTestFinished(() => provider.close());
+    await provider.saveValue('value', patchOf('value'));
+    const told: number[] = [];
+    const count = 1000;
+    await Promise.all(
+      Array.from({ length: count }, (_, index) => provider.loadValue('value').then(() => told.push(index))),
+    );
+    expect(told).toEqual(Array.from({ length: count }, (_, index) => index));
+  });
+
   it('with one of them behind a locked table: those before it are told at once, those behind it when it is free', async () => {
     const url = await ownPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 60_000 });

@@ -78,6 +78,8 @@ export class FileQueue implements OpenBatchOwner, Settled {
   readonly #waiting = new Fifo<Item>();
   readonly #inFlight: InFlight;
   #lastPlace = 0;
+  /** The place up to which loads go one by one: one of them may be what a thread was lost by, and is to take none down before it. */
+  #lostUpTo = 0;
   /** Those that wait until all up to a place is finished, in that order. */
   readonly #barriers = new Fifo<Barrier>();
   /** Why nothing will go on, if so: every call is refused with it. */
@@ -222,9 +224,10 @@ export class FileQueue implements OpenBatchOwner, Settled {
   #sendLoads(): boolean {
     if (!this.host.canSend) return false;
     const loads: Load[] = [];
+    const most = (this.#waiting.first?.place ?? 0) <= this.#lostUpTo ? 1 : MOST_LOADS;
     for (;;) {
       const { first: item } = this.#waiting;
-      if (item?.kind !== 'load' || loads.length === MOST_LOADS) break;
+      if (item?.kind !== 'load' || loads.length === most) break;
       this.#waiting.shift();
       this.#wasSent(item);
       loads.push(item);
@@ -289,6 +292,11 @@ export class FileQueue implements OpenBatchOwner, Settled {
     if (knownToAll === undefined || !reached(knownToAll, this.#lastFailed)) return;
     this.#lastFailed = undefined;
     for (const { failedSaves } of this.members) failedSaves.forgetHeard(knownToAll);
+  }
+
+  /** Whether a write that was called after them went off before their answer: asked again, they would see it. */
+  arePassed(loads: readonly Load[]): boolean {
+    return loads.some((load) => this.#inFlight.isPassed(load));
   }
 
   answer(loads: readonly Load[], answers: readonly Loaded[]): void {
@@ -362,6 +370,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
         passed.push(item);
         continue;
       }
+      if (item.kind === 'load') this.#lostUpTo = item.place;
       again.push(item);
     }
     this.#waiting.putBack(again);

@@ -11,25 +11,39 @@ function ofThisRealm({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-export async function partsOf(found: Exclude<Found, undefined>): Promise<unknown> {
-  if (Array.isArray(found)) return patchesOf(found);
+/** Nearly always at once, so that what was found in one call is told in the order in which it was asked for. */
+export function partsOf(found: Found): unknown {
+  if (found === undefined) return undefined;
+  if (Array.isArray(found)) return patchesOf(found, (patches) => patches);
   if ('buffer' in found) return ofThisRealm(found);
   if ('stores' in found) return Array.from(found.stores);
   if ('keys' in found) {
-    const data = await patchesOf(found.data);
-    return Array.from(found.keys, (Key, index): SDS_Record => ({ Key, Data: data[index] as Uint8Array })); // as many as keys
+    const { keys } = found;
+    const recordsOf = (data: Uint8Array[]) =>
+      Array.from(keys, (Key, index): SDS_Record => ({ Key, Data: data[index] as Uint8Array })); // as many as keys
+    return patchesOf(found.data, recordsOf);
   }
   if ('parcel' in found) return found;
   const { snapshot, snapshotClock, patches, lastClock } = found;
-  return {
+  const contentsOf = (Patches: Uint8Array[]): SDS_StoreContents => ({
     Snapshot: snapshot && ofThisRealm(snapshot),
     SnapshotClock: snapshotClock,
-    Patches: await patchesOf(patches),
+    Patches,
     LastClock: lastClock,
-  } satisfies SDS_StoreContents;
+  });
+  return patchesOf(patches, contentsOf);
 }
 
-async function patchesOf(packs: PackedBytes): Promise<Uint8Array[]> {
+/** What `as` makes of the views; for very many of them, a promise of that. */
+function patchesOf(packs: PackedBytes, as: (patches: Uint8Array[]) => unknown): unknown {
+  const count = packs.reduce((sum, { lengths }) => sum + lengths.length, 0);
+  if (count > VIEWS_A_TURN) return inTurns(packs, as);
+  const patches: Uint8Array[] = [];
+  for (const pack of packs) addViews(patches, pack);
+  return as(patches);
+}
+
+async function inTurns(packs: PackedBytes, as: (patches: Uint8Array[]) => unknown): Promise<unknown> {
   const patches: Uint8Array[] = [];
   let thisTurn = 0;
   for (const pack of packs) {
@@ -40,5 +54,5 @@ async function patchesOf(packs: PackedBytes): Promise<Uint8Array[]> {
     addViews(patches, pack);
     thisTurn += pack.lengths.length;
   }
-  return patches;
+  return as(patches);
 }

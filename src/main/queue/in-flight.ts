@@ -5,7 +5,7 @@ import type { Trace } from '../observe/channels.ts';
 import type { Batch } from './batch.ts';
 import type { LoadCall } from './member.ts';
 
-/** It crosses by itself, through Comlink, behind all writes that were called before it. */
+/** It crosses through Comlink, perhaps together with others, behind all writes that were called before it. */
 export interface Load {
   readonly kind: 'load';
   readonly call: LoadCall;

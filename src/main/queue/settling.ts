@@ -14,6 +14,7 @@ import {
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_FAILED, BATCH_NO_EFFECT, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
+import { Promise } from '../../protocol/surroundings.ts';
 import { tellOfError } from '../observe/channels.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
@@ -119,7 +120,8 @@ export async function settleLoad(load: Load, loaded: Loaded, queue: Settled): Pr
   trace?.end({});
   call.member.loaded();
   try {
-    answer.resolve(loaded.found && (await partsOf(loaded.found)));
+    const parts = partsOf(loaded.found);
+    answer.resolve(parts instanceof Promise ? await parts : parts);
   } catch (error) {
     answer.reject(makeError('io-error', call.operation, queue.dbPath, 'there is no memory for what was found', error));
   }

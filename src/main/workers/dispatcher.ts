@@ -4,7 +4,7 @@ import { type Remote, transfer } from 'comlink';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { cellTime } from '../../protocol/clock.ts';
 import { WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
-import { reportedOf } from '../../protocol/errors.ts';
+import { type Failure, reportedOf } from '../../protocol/errors.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import type { Loaded, LoadRequest, WorkerService } from '../../protocol/service.ts';
 import { later, performance, soon } from '../../protocol/surroundings.ts';
@@ -199,8 +199,20 @@ export class Dispatcher implements QueueHost {
       this.pump();
     };
     const onFailure = (error: unknown) => {
-      if (loads.length === 1) onAnswer([{ failure: { code: 'io-error', cause: reportedOf(error) } }]);
-      else for (const load of loads) this.sendLoads(queue, [load]); // so that one that can't be answered fails alone
+      link?.call((service) => service.leaveRest(queue.id, call));
+      // so that one that can't be answered fails alone; but none of them after a write that was called behind it
+      if (loads.length > 1 && !queue.arePassed(loads)) {
+        for (const load of loads) this.sendLoads(queue, [load]);
+        return;
+      }
+      const failure: Failure = { code: 'io-error', cause: reportedOf(error) };
+      this.#settle();
+      if (this.link === link)
+        queue.answer(
+          loads,
+          loads.map(() => ({ failure })),
+        );
+      this.pump();
     };
     link?.call(ask, onAnswer, onFailure);
   }
