@@ -84,11 +84,12 @@ it.each([
     isBad = (request) => request.includes('b');
     failsToCross = ${failsToCross};
     const loaded = await Promise.allSettled(['a', 'b', 'c'].map((key) => provider.loadValue(key)));
-    console.log(JSON.stringify(loaded.map(({ value, reason }) => reason?.message ?? new TextDecoder().decode(value))));
+    const told = loaded.map(({ value, reason }) => reason?.message ?? new TextDecoder().decode(value));
+    console.log(JSON.stringify([...told, provider.statistics().Worker.Restarts]));
     await provider.close();`,
     freshFile(),
   );
-  expect(JSON.parse(stdout)).toEqual(['patch a', expect.stringContaining(reason), 'patch c']);
+  expect(JSON.parse(stdout)).toEqual(['patch a', expect.stringContaining(reason), 'patch c', 0]);
 });
 
 it.each([

@@ -4,9 +4,8 @@ import { type Remote, transfer } from 'comlink';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { cellTime } from '../../protocol/clock.ts';
 import { WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
-import { type Failure, reportedOf } from '../../protocol/errors.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
-import type { Loaded, LoadRequest, WorkerService } from '../../protocol/service.ts';
+import type { WorkerService } from '../../protocol/service.ts';
 import { later, performance, soon } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import { needStack } from '../enough-stack.ts';
@@ -16,6 +15,7 @@ import type { Batch } from '../queue/batch.ts';
 import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
 import { type Load, WORTH_SENDING } from '../queue/in-flight.ts';
 import type { LargeBytes } from '../queue/large-bytes.ts';
+import { LoadCalls } from './load-calls.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 /** An arena that a flood has filled is exchanged after so much quiet. */
@@ -41,6 +41,7 @@ export class Dispatcher implements QueueHost {
   blocked = false;
 
   readonly #owner: Owner;
+  readonly #loadCalls = new LoadCalls(this);
   /** With something to send, or in flight. A `Set` would leave tables behind, which last until a full collection. */
   readonly #toSend: FileQueue[] = [];
   readonly #inFlight: FileQueue[] = [];
@@ -56,8 +57,6 @@ export class Dispatcher implements QueueHost {
   #onlyBusy: boolean | undefined;
   /** Calls off the exchange of the arena, if one is to come. */
   #keepArena: (() => void) | undefined;
-  /** The number of the last call of loads. */
-  #lastCall = 0;
   /** Since when the worker can't be called, and that it will be tried again. */
   #vainSince = Number.POSITIVE_INFINITY;
   #wakesLater: (() => void) | undefined;
@@ -102,7 +101,7 @@ export class Dispatcher implements QueueHost {
       const seen = this.channel.progress;
       // says who waits before it looks how far the worker is: the worker tells of what is finished after that
       this.channel.want(this.#wanted);
-      this.#settle();
+      this.settle();
       // What was under way may have finished after its queue was asked whether it may send: then no
       // progress is to come that would send the rest. If it may not send once more, it waits for others.
       const waits = this.#toSend.length === 0 || (again && this.#inFlight.length > 0);
@@ -177,44 +176,7 @@ export class Dispatcher implements QueueHost {
   }
 
   sendLoads(queue: FileQueue, loads: readonly Load[]): void {
-    const call = ++this.#lastCall;
-    const requests = loads.map(requestOf);
-    this.#awaitLoads(queue, loads, call, (service) => service.load(call, requests));
-  }
-
-  #awaitLoads(
-    queue: FileQueue,
-    loads: readonly Load[],
-    call: number,
-    ask: (service: Remote<WorkerService>) => Promise<Loaded[]>,
-  ): void {
-    const { link } = this;
-    const onAnswer = (loaded: readonly Loaded[]) => {
-      const rest = loads.slice(loaded.length);
-      // of this thread, whatever foreign code does to it in what follows: another one knows nothing of the call
-      if (rest.length > 0) this.#awaitLoads(queue, rest, call, (service) => service.loadRest(queue.id, call));
-      this.#settle(); // the writes before them
-      if (this.link !== link) return; // lost as foreign code heard of those: all are asked again
-      queue.answer(loads.slice(0, loaded.length), loaded);
-      this.pump();
-    };
-    const onFailure = (error: unknown) => {
-      link?.call((service) => service.leaveRest(queue.id, call));
-      // so that one that can't be answered fails alone; but none of them after a write that was called behind it
-      if (loads.length > 1 && !queue.arePassed(loads)) {
-        for (const load of loads) this.sendLoads(queue, [load]);
-        return;
-      }
-      const failure: Failure = { code: 'io-error', cause: reportedOf(error) };
-      this.#settle();
-      if (this.link === link)
-        queue.answer(
-          loads,
-          loads.map(() => ({ failure })),
-        );
-      this.pump();
-    };
-    link?.call(ask, onAnswer, onFailure);
+    this.#loadCalls.send(queue, loads);
   }
 
   #callWrite(queue: FileQueue, batch: Batch, large: LargeBytes): void {
@@ -224,7 +186,7 @@ export class Dispatcher implements QueueHost {
     const { link } = this;
     const onFailure = (error: unknown) => {
       if (large.lost !== undefined) return; // it was refused
-      this.#settle(); // perhaps only its answer could not be posted
+      this.settle(); // perhaps only its answer could not be posted
       if (!batch.settled) link?.thread.end(error);
       this.pump();
     };
@@ -253,7 +215,7 @@ export class Dispatcher implements QueueHost {
 
   settleNow(): void {
     needStack();
-    outsideOfCalls(this.#settle);
+    outsideOfCalls(this.settle);
   }
 
   waitedFor(): void {
@@ -321,7 +283,7 @@ export class Dispatcher implements QueueHost {
     this.#hasNothingInFlight(queue);
   }
 
-  #settle = (): void => {
+  settle = (): void => {
     forEach(this.#inFlight, this.#settleQueue);
   };
 
@@ -368,7 +330,7 @@ export class Dispatcher implements QueueHost {
     const isDone = () => {
       this.pump();
       if (!until() && this.link !== undefined) return false;
-      this.#settle(); // what finished since the last look
+      this.settle(); // what finished since the last look
       return true;
     };
     this.#onlyBusy = undefined;
@@ -390,10 +352,6 @@ export class Dispatcher implements QueueHost {
       if (!wasBlocked) this.#schedulePump();
     }
   }
-}
-
-function requestOf({ call: { member, operation, key, clock }, askedAt }: Load): LoadRequest {
-  return [member.id, cellTime(askedAt), operation, key, clock];
 }
 
 /** Calls with each queue that was here, from the last one on; any may be taken out or added meanwhile. */
