@@ -1,6 +1,6 @@
 /** What a load has found, as its caller gets it: in bytes, lists and objects of the realm of this code, as the caller's own are; a message's are of the main one. */
 import type { SDS_Record, SDS_StoreContents } from '../../protocol/contents.ts';
-import { addViews, type PackedBytes } from '../../protocol/packed-bytes.ts';
+import { addViews, type PackedBytes, viewsOf } from '../../protocol/packed-bytes.ts';
 import type { Found } from '../../protocol/service.ts';
 import { nextTurn } from '../../protocol/surroundings.ts';
 
@@ -37,10 +37,7 @@ export function partsOf(found: Found): unknown {
 /** What `as` makes of the views; for very many of them, a promise of that. */
 function patchesOf(packs: PackedBytes, as: (patches: Uint8Array[]) => unknown): unknown {
   const count = packs.reduce((sum, { lengths }) => sum + lengths.length, 0);
-  if (count > VIEWS_A_TURN) return inTurns(packs, as);
-  const patches: Uint8Array[] = [];
-  for (const pack of packs) addViews(patches, pack);
-  return as(patches);
+  return count > VIEWS_A_TURN ? inTurns(packs, as) : as(viewsOf(packs));
 }
 
 async function inTurns(packs: PackedBytes, as: (patches: Uint8Array[]) => unknown): Promise<unknown> {
