@@ -61,6 +61,19 @@ it('the loads of a turn, between writes: they cross in few calls, and each sees 
   });
 });
 
+it('a whole store that is to be merged: it crosses by itself, so that no load before it waits until it is read', async () => {
+  const { stdout } = await runProgram(
+    `${watched}
+    await provider.saveValue('a', patchOf('first'));
+    const loads = [provider.loadValue('a'), provider.loadValue('a'), provider.loadParcel(), provider.loadValue('a')];
+    const [first, , parcel] = await Promise.all(loads);
+    console.log(asked.join(), new TextDecoder().decode(first), parcel.patches);
+    await provider.close();`,
+    freshFile(),
+  );
+  expect(stdout).toBe('2,1,1 patch first 0\n');
+});
+
 it('values of one call: each has memory of its own, which its caller may hand over', async () => {
   const { stdout } = await runProgram(
     `${watched}

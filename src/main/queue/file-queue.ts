@@ -1,6 +1,7 @@
 /** All that is called on one file, in order: sent when it may be, settled when finished, else sent again. */
 import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
+import { IN_PARCEL } from '../../protocol/entries.ts';
 import {
   errorCodes,
   makeError,
@@ -78,7 +79,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   readonly #waiting = new Fifo<Item>();
   readonly #inFlight: InFlight;
   #lastPlace = 0;
-  /** The place up to which loads go one by one: one of them may be what a thread was lost by, and is to take none down before it. */
+  /** The place of the last load that went down with a thread. */
   #lostUpTo = 0;
   /** Those that wait until all up to a place is finished, in that order. */
   readonly #barriers = new Fifo<Barrier>();
@@ -224,16 +225,23 @@ export class FileQueue implements OpenBatchOwner, Settled {
   #sendLoads(): boolean {
     if (!this.host.canSend) return false;
     const loads: Load[] = [];
-    const most = (this.#waiting.first?.place ?? 0) <= this.#lostUpTo ? 1 : MOST_LOADS;
     for (;;) {
       const { first: item } = this.#waiting;
-      if (item?.kind !== 'load' || loads.length === most) break;
+      if (item?.kind !== 'load' || loads.length === MOST_LOADS) break;
+      const isAlone = this.#crossesAlone(item);
+      if (isAlone && loads.length > 0) break;
       this.#waiting.shift();
       this.#wasSent(item);
       loads.push(item);
+      if (isAlone) break;
     }
     this.host.sendLoads(this, loads);
     return true;
+  }
+
+  /** One that may be what a thread was lost by takes none before it down again; and for a whole store that is to be merged nobody else waits. */
+  #crossesAlone({ place, call }: Load): boolean {
+    return place <= this.#lostUpTo || call.key === IN_PARCEL;
   }
 
   /** Sends a small batch at once, and adds to it until the worker begins: what nobody waits for costs no turn's end. */
