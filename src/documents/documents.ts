@@ -9,7 +9,7 @@ import type { LiveDocument } from './document-log.ts';
 import type { Merging } from './merging.ts';
 import type { Settings } from './options.ts';
 import { refusal, shown } from './refusal.ts';
-import { Trouble } from './trouble.ts';
+import { Trouble, toldAs } from './trouble.ts';
 
 /**
  * A log that was opened for a call is kept for the next one: for so long, and up to twice, and while it is compacted. On PostgreSQL it
@@ -26,6 +26,9 @@ interface Kept {
   calls: number;
   isUsed: boolean;
 }
+
+/** Has documents leave, and returns what becomes of each, by its log. */
+type Leave = () => ReadonlyMap<CompactedLog, Promise<void>>;
 
 /** Those of this copy of the module that are not closed; whoever lets go of one has its files closed. */
 const all = new Set<WeakRef<Documents>>();
@@ -219,19 +222,23 @@ export class Documents {
   }
 
   /** Has documents leave, closes all logs, and releases the database, even if it rejects. Calling it again is the same call. */
-  closeAll(leave: () => readonly Promise<void>[] = () => []): Promise<void> {
+  closeAll(leave: Leave = () => new Map()): Promise<void> {
     this.#closing ??= this.#closeAll(leave);
     return this.#closing;
   }
 
-  async #closeAll(leave: () => readonly Promise<void>[]): Promise<void> {
+  async #closeAll(leave: Leave): Promise<void> {
     const lacking = new Set(this.#logs().filter((log) => log.isIncomplete && !log.isClosing));
     const leaving = leave();
     const before = this.#logs(); // also those that somebody was led to open in there
     this.#kept.clear(); // no call is served from now on
-    const left = await Promise.allSettled(leaving);
+    await Promise.allSettled(leaving.values());
     const logs = [...new Set([...before, ...this.#logs()])]; // and those in whose opening this was called
-    const ended = await Promise.allSettled(logs.map((log) => this.close(log))); // also of those that have left
+    const end = async (log: CompactedLog) => {
+      await this.close(log); // also of one that has left
+      await leaving.get(log);
+    };
+    const ended = await Promise.allSettled(logs.map(end));
     try {
       await this.anchor.close();
     } finally {
@@ -240,19 +247,19 @@ export class Documents {
       if (all.size === 0) process.off('exit', storeAtExit);
     }
     const lost = logs.flatMap((log, at) =>
-      ended[at]?.status === 'rejected' ? [{ log, error: ended[at].reason }] : [],
+      ended[at]?.status === 'rejected' ? [{ log, error: ended[at].reason as unknown }] : [],
     );
     for (const { log, error } of lost) {
-      if (lacking.has(log)) this.trouble.tell('write', log.name, error); // else its log has told of this attempt
+      // else its log has told of this attempt: not of what can't be encoded, of which it knows nothing
+      const isUntold = lacking.has(log) || !(error instanceof SDS_PersistenceError);
+      if (isUntold) this.trouble.tell('write', log.name, error);
     }
     if (lost[0] !== undefined) throw notStored(lost[0].log.name, lost.length - 1, lost[0].error);
-    const failed = left.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
   }
 }
 
-function notStored(name: string, others: number, cause: unknown): unknown {
-  if (!(cause instanceof SDS_PersistenceError)) return cause;
+function notStored(name: string, others: number, thrown: unknown): SDS_PersistenceError {
+  const cause = toldAs('write', name, thrown);
   const message = `an update of document ${namesOf(name, others)} is not stored: ${cause.message}`;
   return new SDS_PersistenceError(cause.code, message, { cause });
 }

@@ -60,7 +60,8 @@ export class Trouble {
   }
 }
 
-function toldAs(call: string, name: string, thrown: unknown): SDS_PersistenceError {
+/** As an error of this package, whatever was thrown. */
+export function toldAs(call: string, name: string, thrown: unknown): SDS_PersistenceError {
   let said = 'something that tells nothing';
   try {
     if (thrown instanceof SDS_PersistenceError) return thrown;

@@ -169,7 +169,8 @@ export class HocuspocusPersistence {
   /** Whether a document that could not be stored never will be, from here: it belongs elsewhere, or can't be encoded. */
   #isLasting({ log }: OpenDocument, error: unknown): boolean {
     if (this.#documents.isClosed) return true;
-    return error instanceof SDS_PersistenceError ? error.code === 'fenced' : !log.isIncomplete;
+    if (error instanceof SDS_PersistenceError) return error.code === 'fenced';
+    return !(error instanceof RangeError && log.isIncomplete); // there may be the memory to encode it when it is tried again
   }
 
   /**
@@ -308,7 +309,7 @@ export class HocuspocusPersistence {
    * @throws SDS_PersistenceError once all is released: the first failure, with the name of its document. Of each that is not stored it is told as well
    */
   destroy(): Promise<void> {
-    return this.#documents.closeAll(() => [...this.#open.values()].map((one) => one.leave()));
+    return this.#documents.closeAll(() => new Map([...this.#open.values()].map((one) => [one.log, one.leave()])));
   }
 
   /** The same as `destroy()`, for `await using`. */

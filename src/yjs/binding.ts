@@ -114,7 +114,8 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     try {
       this.Y.applyUpdate(heir.doc, state);
     } catch (error) {
-      this.documents.trouble.tell('write', this.log.name, error); // an observer has thrown: that document has it all the same
+      this.documents.trouble.tell('write', this.log.name, error); // a listener has thrown, by which nothing may have been applied
+      return false;
     }
     this.log.isIncomplete = false; // it is that one's to be stored
     return true;

@@ -312,7 +312,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
     return this.#documents.closeAll(() => {
       const bindings = [...this.#bindings.values()].flat();
       this.#bindings.clear();
-      return bindings.map((binding) => binding.leaveNow());
+      return new Map(bindings.map((binding) => [binding.log, binding.leaveNow()]));
     });
   }
 

@@ -17,6 +17,15 @@ import { connect, serve } from './hocuspocus-server.ts';
 
 const invalid = (message: RegExp) => ({ code: 'invalid-argument', message: expect.stringMatching(message) });
 
+/** Until what is returned is called. */
+function nothingIsStoredIn(file: string): () => void {
+  const other = new DatabaseSync(file);
+  onTestFinished(() => other.close());
+  const rule = "BEFORE INSERT ON patches BEGIN SELECT RAISE(ABORT, 'on purpose'); END";
+  other.exec(`PRAGMA busy_timeout = 30000; CREATE TRIGGER rule ${rule}`);
+  return () => other.exec('DROP TRIGGER rule');
+}
+
 function detached(): Uint8Array {
   const bytes = new Uint8Array([0, 0]);
   structuredClone(bytes, { transfer: [bytes.buffer] });
@@ -299,6 +308,22 @@ console.log('still here');`;
     expect(await storedText(file, 'other')).toBe('x');
   });
 
+  it('can not be encoded, nor can another one, while a third one can not be stored: destroy() names one, and tells of each', async () => {
+    const file = freshFile();
+    const told: string[] = [];
+    const persistence = persistenceOn(file, { onError: ({ code }, name) => told.push(`${name}: ${code}`) });
+    const docs = { first: new Y.Doc(), other: new Y.Doc(), third: new Y.Doc() };
+    for (const [name, doc] of Object.entries(docs)) await persistence.bindState(name, doc);
+    for (const doc of [docs.first, docs.other]) {
+      expect(() => doc.getText('text').insertEmbed(0, { number: 1n })).toThrow('BigInt');
+    }
+    nothingIsStoredIn(file);
+    type(docs.third, 'x');
+    const message = expect.stringMatching(/document "first" \(and of 2 more\) is not stored: .*BigInt/);
+    await expect(persistence.destroy()).rejects.toMatchObject({ code: 'io-error', message });
+    expect(told.sort()).toEqual(['first: io-error', 'other: io-error', 'third: invalid-argument']);
+  });
+
   it('can not be encoded when it is released: that is told, and its store is released all the same', async () => {
     const file = freshFile();
     const told: string[] = [];
@@ -331,6 +356,42 @@ console.log('still here');`;
     expect(closing).toHaveBeenCalledTimes(1);
     expect((await connect(url)).text()).toBe('x');
     await server.destroy();
+  });
+
+  it('can not be encoded after an update of it was rejected: Hocuspocus unloads it all the same, and its server ends', async () => {
+    const file = freshFile();
+    const told: string[] = [];
+    const { server } = await serve(file, { onError: ({ message }) => told.push(message) });
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    onTestFinished(() => said.mockRestore());
+    const opened = await server.hocuspocus.openDirectConnection('notes');
+    const served = server.hocuspocus.documents.get('notes') as Y.Doc;
+    const thereIsRoom = nothingIsStoredIn(file);
+    type(served, 'x');
+    await expect.poll(() => told).toEqual([expect.stringContaining('on purpose')]);
+    thereIsRoom();
+    expect(() => served.getText('text').insertEmbed(0, { number: 1n })).toThrow('BigInt');
+    await opened.disconnect().catch(() => undefined); // as the server says
+    await server.destroy();
+    expect(told).toEqual([expect.stringContaining('on purpose'), expect.stringContaining('BigInt')]);
+  });
+
+  it('is left to another one whose listener throws before anything is applied: that one gets it with the next attempt', async () => {
+    const file = freshFile();
+    const told: string[] = [];
+    const persistence = persistenceOn(file, { onError: ({ message }) => told.push(message) });
+    const [doc, heir] = [new Y.Doc(), new Y.Doc()];
+    for (const one of [doc, heir]) await persistence.bindState('notes', one);
+    const thereIsRoom = nothingIsStoredIn(file);
+    type(doc, 'x');
+    heir.once('beforeTransaction', () => {
+      throw new Error('in a listener');
+    });
+    await persistence.writeState('notes', doc);
+    expect(told).toEqual([expect.stringContaining('on purpose'), expect.stringContaining('in a listener')]);
+    thereIsRoom();
+    await persistence.writeState('notes', heir);
+    expect(await storedText(file)).toBe('x');
   });
 
   it('has a listener that throws while Hocuspocus serves it: what is changed after that is stored by onStoreDocument, and when it is unloaded', async () => {
