@@ -220,8 +220,9 @@ export class PostgresqlEngine implements Engine {
 
   /** Gives back what this process has there, so that nobody has to wait until it is given up for lost. */
   async close(): Promise<void> {
-    const leaving = this.#link.useOnce(async (connection) => {
-      this.#claims.gaveBack(await this.#holder.leave(connection));
+    const leaving = this.#link.useOnce((connection) => {
+      this.#claims.giveUp(); // whatever comes of it: its answer may be lost
+      return this.#holder.leave(connection);
     });
     await Promise.all([leaving, this.#lease.end()]); // nothing is renewed behind it
     await this.#link.close();
