@@ -71,6 +71,24 @@ describeOnPostgresql('a worker that is lost after its commit', () => {
     ]);
   });
 
+  it('a deletion, and patches before and behind it: the next one tells of each that is lost', async () => {
+    const { proxy, url } = await proxiedPlace();
+    const options = { OnClockCollision: 'ignore', Acknowledge: 'committed' } as const;
+    const [pruned, other] = ['pruned', 'other'].map((store) => {
+      const provider = new SDS_DesktopPersistenceProvider(url, store, options);
+      onTestFinished(() => provider.close());
+      return provider;
+    }) as [Provider, Provider];
+    await Promise.all([pruned.appendPatch(patchOf('first'), 20), other.appendPatch(patchOf('first'), 1)]);
+    const lost = proxy.loseAnswerTo({ COMMIT: 'COMMIT' }, false);
+    const append = (bytes: Uint8Array) => [pruned.appendPatch(bytes, 20), other.appendPatch(bytes, 1)];
+    const calls = [...append(patchOf('second')), pruned.prunePatches(10), ...append(patchOf('third'))];
+    await lost;
+    await endWorkers();
+    await Promise.all(calls);
+    expect([pruned.ClockCollisions, other.ClockCollisions]).toEqual([2, 2]);
+  });
+
   it.each(Object.entries(writesOfGivenBytes))('%s that was handed over: it may be stored or not', async (_, write) => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });

@@ -40,6 +40,18 @@ describeOnPostgresql('the end of a process', () => {
     expect((await postgresql.rowsOf(url)).patches).toHaveLength(3);
   });
 
+  it('so is it where the answer to giving the store back was lost', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const lost = proxy.loseAnswerTo({ 'DELETE FROM sds_holders WHERE session': 'COMMIT' });
+    const text = `${provider()}await provider.appendPatch(patchOf(1), 1);
+      process.on('exit', () => provider.appendPatch(patchOf(2), 2).catch(() => {}));
+      process.exit(0);`;
+    const { code, stderr } = await runProgram(text, url);
+    await lost;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect((await postgresql.rowsOf(server.url(database))).patches).toHaveLength(2);
+  });
+
   it('a provider that is not closed, and has nothing to do, keeps no process', async () => {
     const url = await postgresql.freshPlace();
     const text = `${provider()}await provider.appendPatch(patchOf(1), 1); console.log('done');`;

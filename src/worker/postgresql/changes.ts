@@ -2,10 +2,9 @@
 import { seenOf, snapshotNumber } from '../../protocol/compaction.ts';
 import type { Member, Writes } from '../engine.ts';
 import { isLarge } from './chunks.ts';
-import type { Statement } from './connection.ts';
 import { type StoredName, storedName } from './names.ts';
 import { PackedPatches } from './packed-patches.ts';
-import { pruning } from './patches.ts';
+import type { Pruning } from './patches.ts';
 import { RecordChanges } from './records.ts';
 import type { Compaction, Snapshot } from './snapshots.ts';
 import { type Saved, ValueChanges } from './values.ts';
@@ -13,7 +12,7 @@ import { type Saved, ValueChanges } from './values.ts';
 /** Calls in a row of which only the order within each table counts; and the call behind them that touches several tables, or is large. */
 export interface Section {
   /** Patches to be inserted, and deletions of those below a number, in turn. */
-  readonly patches: (PackedPatches | Statement)[];
+  readonly patches: (PackedPatches | Pruning)[];
   /** Of each store the last one. */
   readonly snapshots: Map<string, Snapshot>;
   readonly records: RecordChanges;
@@ -66,7 +65,7 @@ export class Changes {
         return;
       }
       case 'prunePatches':
-        patches.push(pruning(store, writes.clock));
+        patches.push({ store, below: writes.clock });
         return;
       case 'saveSnapshot':
         snapshots.set(store, this.#snapshot(store, writes.clock, writes.data));
@@ -120,13 +119,10 @@ export class Changes {
     this.#section = this.#begin();
   }
 
-  get inserted(): PackedPatches[] {
-    return this.sections.flatMap(({ patches }) => patches.filter((step) => step instanceof PackedPatches));
-  }
-
   /** Whether all there is to do is to insert patches of one statement. */
   get onlyPatches(): PackedPatches | undefined {
-    return this.#hasOthers ? undefined : this.inserted[0];
+    const [first] = this.#section.patches;
+    return !this.#hasOthers && first instanceof PackedPatches ? first : undefined;
   }
 }
 

@@ -98,13 +98,16 @@ export class Claims {
       : fencedError(member.storeId);
   }
 
-  /** These were given back as the process ends: what providers that are still there call after that claims their store anew. */
-  gaveBack(stores: readonly string[]): void {
-    for (const stored of stores) {
+  /**
+   * What it has is given back with the process's own row, as that ends: what providers that are still there call after that claims their
+   * store anew. What is lost, or may be, stays so.
+   */
+  giveUp(): void {
+    for (const [stored, claim] of this.#claims) {
+      if (claim === 'lost' || claim === 'had') continue;
       this.#claims.delete(stored);
       for (const member of this.#members.get(stored) ?? []) member.owned = false;
     }
-    this.#leaving.clear();
   }
 
   /** Whether the server has to hear of this process. */

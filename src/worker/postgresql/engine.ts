@@ -11,7 +11,7 @@ import { Execution } from './execution.ts';
 import { Holder } from './holder.ts';
 import { Lease } from './lease.ts';
 import { insertionsOfLongNames, storedName } from './names.ts';
-import type { PackedPatches } from './packed-patches.ts';
+import { PackedPatches } from './packed-patches.ts';
 import { collidedOf, insertionOfAll, loadPatchesSince } from './patches.ts';
 import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
@@ -140,16 +140,30 @@ export class PostgresqlEngine implements Engine {
     }
   }
 
-  /** Which patches have met others in a commit that was found out later: not those that came behind them, and a deletion, in the same one. */
-  async #askLater(connection: Connection, { inserted, collided }: Changes): Promise<void> {
-    const later = new Set<string>();
-    for (const packed of inserted.reverse()) {
-      const keyAt = (position: number) => `${packed.clocks[position]} ${packed.storeAt(position)}`;
-      const met = await collidedOf(readingBy(connection), packed);
-      // those of patches that are kept lie under another number
-      const lost = met.filter((position) => !packed.keepers.has(position) && !later.has(keyAt(position)));
-      collided.push(...packed.entriesAt(lost));
-      for (const position of packed.clocks.keys()) later.add(keyAt(position));
+  /**
+   * Which patches have met others in a commit that was found out later. Of one that was deleted behind, in the same commit, it can't be
+   * known: its number may be another one's by now.
+   */
+  async #askLater(connection: Connection, { sections, collided }: Changes): Promise<void> {
+    const refused = new Set(collided);
+    /** Of each store, below which number patches were deleted behind those that are asked for. */
+    const deleted = new Map<string, number>();
+    const note = (store: string, below: number) => deleted.set(store, Math.max(below, deleted.get(store) ?? below));
+    for (const { patches, end } of sections.toReversed()) {
+      if (end !== undefined && 'removed' in end) note(end.removed, Number.POSITIVE_INFINITY);
+      else if (end !== undefined && 'at' in end && !refused.has(end.at)) note(end.store, end.clock + 1);
+      for (const step of patches.toReversed()) {
+        if (!(step instanceof PackedPatches)) {
+          note(step.store, step.below);
+          continue;
+        }
+        const { keepers, clocks } = step;
+        const isThere = (at: number) =>
+          (clocks[at] ?? 0) >= (deleted.get(step.storeAt(at)) ?? Number.NEGATIVE_INFINITY);
+        const met = await collidedOf(readingBy(connection), step);
+        // those of patches that are kept lie under another number
+        collided.push(...step.entriesAt(met.filter((at) => !keepers.has(at) && isThere(at))));
+      }
     }
   }
 
@@ -206,8 +220,9 @@ export class PostgresqlEngine implements Engine {
 
   /** Gives back what this process has there, so that nobody has to wait until it is given up for lost. */
   async close(): Promise<void> {
-    const leaving = this.#link.useOnce(async (connection) => {
-      this.#claims.gaveBack(await this.#holder.leave(connection));
+    const leaving = this.#link.useOnce((connection) => {
+      this.#claims.giveUp(); // whatever comes of it: its answer may be lost
+      return this.#holder.leave(connection);
     });
     await Promise.all([leaving, this.#lease.end()]); // nothing is renewed behind it
     await this.#link.close();

@@ -3,7 +3,7 @@ import type { Section } from './changes.ts';
 import { deletionOfUnnamed, isLarge } from './chunks.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
 import { PackedPatches } from './packed-patches.ts';
-import { collidedOf, insertCarefully, insertion } from './patches.ts';
+import { collidedOf, insertCarefully, insertion, pruning } from './patches.ts';
 import { compact, type Snapshot, snapshotHead } from './snapshots.ts';
 import { readingBy, UNLIMITED } from './transactions.ts';
 import { saveLargeValue } from './values.ts';
@@ -26,7 +26,7 @@ export class Execution {
     for (const step of patches) {
       if (!(step instanceof PackedPatches)) {
         await this.#seeWhatCollided();
-        this.#statements.push(step);
+        this.#statements.push(pruning(step));
       } else if (step.keepers.size === 0) {
         this.#inserted.set(this.#statements.length, step);
         this.#statements.push(insertion(step));

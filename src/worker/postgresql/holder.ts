@@ -125,16 +125,11 @@ export class Holder {
     this.renewedAt = performance.now();
   }
 
-  /**
-   * Leaves, fenced or not: nobody has to wait until it is given up for lost. Fails as a fence does if this is not its connection. Returns
-   * the stores that it had until then.
-   */
-  async leave(connection: Connection): Promise<string[]> {
+  /** Leaves, fenced or not: nobody has to wait until it is given up for lost. Fails as a fence does if this is not its connection. */
+  async leave(connection: Connection): Promise<void> {
     const own = { text: onlyIf(`DELETE FROM sds_holders WHERE ${itself(1)} RETURNING 1`), values: this.#identity };
-    const ofSession = (rows: string) => ({ text: `DELETE FROM ${rows}`, values: [this.session] });
-    const all = ['sds_claims WHERE session = $1 RETURNING store_id', 'sds_holders WHERE session = $1'].map(ofSession);
-    const [, claims] = await this.transact(connection, own, ...all);
-    return claims?.rows.map(([stored]) => String(stored)) ?? [];
+    const ofSession = (table: string) => ({ text: `DELETE FROM ${table} WHERE session = $1`, values: [this.session] });
+    await this.transact(connection, own, ...['sds_claims', 'sds_holders'].map(ofSession));
   }
 
   // ---- in each transaction that changes something ------------------------------------------------------

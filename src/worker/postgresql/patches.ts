@@ -67,8 +67,14 @@ export async function loadPatchesSince(connection: Reading, store: string, clock
   return packer.end();
 }
 
-export function pruning(store: string, clock: number): Statement {
-  return { text: 'DELETE FROM sds_patches WHERE store_id = $1 AND clock < $2', values: [store, String(clock)] };
+/** A deletion of all patches of a store below a number. */
+export interface Pruning {
+  store: string;
+  below: number;
+}
+
+export function pruning({ store, below }: Pruning): Statement {
+  return { text: 'DELETE FROM sds_patches WHERE store_id = $1 AND clock < $2', values: [store, String(below)] };
 }
 
 /**
