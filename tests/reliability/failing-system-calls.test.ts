@@ -16,7 +16,7 @@ const rigs: Record<string, { rig: Rig; scale: number }> = {
 };
 
 for (const [name, { rig, scale }] of Object.entries(rigs)) {
-  test(name, async ({ annotate }) => {
+  test(name, { timeout: 600_000 }, async ({ annotate }) => {
     const findings = await findingsOf(rig, 20_260_101, scale);
     for (const reason of findings.skipped) await annotate(reason, 'skipped');
     expect(findings.violations).toEqual([]);
