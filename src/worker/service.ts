@@ -136,14 +136,10 @@ export class Service implements WorkerService, FileHost {
   }
 
   #found(loads: Loads): Promise<Loaded[]> {
-    const asked = new Promise<Loaded[]>((resolve) => {
-      loads.ask((loaded) => {
-        this.#loop.answered();
-        resolve(loaded);
-      });
-    });
+    const told = this.#told((done: (found: Loaded[]) => void) => loads.ask(done));
     // what an engine has found lies in buffers of its own
-    return asked.then((loaded) => transfer(loaded, loaded.flatMap(transferablesOf)));
+    const handedOver = (loaded: Loaded) => ('found' in loaded ? transferablesOf(loaded.found) : []);
+    return told.then((all) => transfer(all, all.flatMap(handedOver)));
   }
 
   /** At each pause of a file's work: what has been found is not held back for what comes behind it. */
@@ -208,12 +204,17 @@ export class Service implements WorkerService, FileHost {
   }
 
   #answer<T>(file: WorkerFile, ask: (done: (value: T) => void) => void): Promise<T> {
+    const told = this.#told(ask);
+    this.#proceed(file);
+    return told;
+  }
+
+  #told<T>(ask: (done: (value: T) => void) => void): Promise<T> {
     return new Promise((resolve) => {
       ask((value) => {
         this.#loop.answered();
         resolve(value);
       });
-      this.#proceed(file);
     });
   }
 
@@ -330,11 +331,10 @@ function inParcel({ snapshot, snapshotClock, patches, lastClock }: StoreFound): 
   return { parcel, snapshotClock, snapshotBytes, patches: count, patchBytes, lastClock };
 }
 
-function transferablesOf(loaded: Loaded): (ArrayBuffer | MessagePort)[] {
-  const found = 'found' in loaded ? loaded.found : undefined;
+function transferablesOf(found: Found): (ArrayBuffer | MessagePort)[] {
   if (found === undefined || 'stores' in found) return [];
   if (Array.isArray(found)) return buffersOf(found);
   if ('parcel' in found) return [found.parcel.port];
-  if ('patches' in found) return [...transferablesOf({ found: found.snapshot }), ...buffersOf(found.patches)];
+  if ('patches' in found) return [...transferablesOf(found.snapshot), ...buffersOf(found.patches)];
   return 'data' in found ? buffersOf(found.data) : [found.buffer as ArrayBuffer];
 }
